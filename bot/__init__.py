@@ -1,0 +1,1 @@
+"""LINE in and out: events become asks, outcomes become messages."""

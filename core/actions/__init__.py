@@ -1,0 +1,1 @@
+"""One function per use case, each of one open transaction: `fn(tx, …, now)`."""

@@ -1,0 +1,43 @@
+"""Signed links: a URL part that we made, for one purpose, for a limited time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+
+from core.vault import Vault
+
+
+class Links:
+    """Makes and reads the tokens in links such as /w/{token}."""
+
+    def __init__(self, vault: Vault, public_url: str) -> None:
+        self._vault = vault
+        self.public_url = public_url
+
+    def sign(self, purpose: str, value: str) -> str:
+        """A URL-safe token that carries `value` for `purpose`."""
+        return str(self._serializer(purpose).dumps(value))
+
+    def read(
+        self, purpose: str, token: str, *, lives: timedelta, now: datetime
+    ) -> str | None:
+        """The value of a token, or None when it is not ours or older than `lives`."""
+        try:
+            value, made = self._serializer(purpose).loads(token, return_timestamp=True)
+        except BadSignature:
+            return None
+        age = now.astimezone(UTC) - made
+        return value if age <= lives and isinstance(value, str) else None
+
+    def wallet(self, value: str) -> str:
+        """The whole add-to-wallet URL of a card (`value` is its id)."""
+        return f"{self.public_url}/w/{self.sign('wallet', value)}"
+
+    def card(self, code: str) -> str:
+        """The URL that a pass's barcode carries."""
+        return f"{self.public_url}/c/{code}"
+
+    def _serializer(self, purpose: str) -> URLSafeTimedSerializer:
+        return URLSafeTimedSerializer(self._vault.derive("link", purpose), salt=purpose)

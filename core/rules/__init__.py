@@ -1,0 +1,1 @@
+"""Pure decisions on frozen values: no clock, no environment, no I/O."""

@@ -1,0 +1,134 @@
+"""The face of a card: the one value that LINE, Apple, Google, the card page and the
+preview draw from. A fact that a customer may see is here or nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from core.rules.types import (
+    Card,
+    CardId,
+    Customer,
+    Design,
+    Language,
+    Look,
+    Merchant,
+    MerchantId,
+    Program,
+    ProgramId,
+    ProgramState,
+    Reward,
+    Shop,
+    Voucher,
+)
+
+FaceState = Literal["active", "paused", "stopped", "expired"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardFace:
+    """Everything that any channel shows of one card, without words.
+
+    Words come from `core.wording` in the reader's language. `balance` of `goal` stamps
+    are filled; `next_reward` is the nearest reward still ahead on this card and
+    `to_next` how many stamps it is away (both None/0 on a full card). `version` and
+    `program_id` name the design, so that pictures of one design and count are shared.
+    """
+
+    card_id: CardId
+    merchant_id: MerchantId
+    merchant_key: str
+    merchant_name: str
+    contact: str
+    languages: tuple[Language, ...]
+    language: Language
+    timezone: str
+    program_id: ProgramId
+    program_key: str
+    program_name: str
+    version: int
+    goal: int
+    balance: int
+    cycle: int
+    total: int
+    state: FaceState
+    member_no: str
+    code: str
+    rewards: tuple[Reward, ...]
+    next_reward: Reward | None
+    to_next: int
+    vouchers: tuple[Voucher, ...]
+    expires_at: datetime | None
+    last_stamp_at: datetime | None
+    shops: tuple[Shop, ...]
+    look: Look
+    guide: str
+    thanks: str
+
+    @property
+    def is_full(self) -> bool:
+        """True while the card shows all its stamps."""
+        return self.balance >= self.goal
+
+
+def draw_face(
+    *,
+    merchant: Merchant,
+    program: Program,
+    design: Design,
+    card: Card,
+    customer: Customer,
+    vouchers: Sequence[Voucher],
+    shops: Sequence[Shop],
+    now: datetime,
+) -> CardFace:
+    """Put together what may be shown of `card` at `now`; `design` is the card's own."""
+    ahead = sorted((r for r in design.rewards if r.at > card.balance), key=_at)
+    nearest = ahead[0] if ahead else None
+    return CardFace(
+        card_id=card.id,
+        merchant_id=merchant.id,
+        merchant_key=merchant.key,
+        merchant_name=merchant.name,
+        contact=merchant.contact,
+        languages=merchant.languages,
+        language=customer.language,
+        timezone=merchant.timezone,
+        program_id=program.id,
+        program_key=program.key,
+        program_name=design.name,
+        version=card.version,
+        goal=design.goal,
+        balance=card.balance,
+        cycle=card.cycle,
+        total=card.total,
+        state=_state(card, program.state, now),
+        member_no=customer.member_no,
+        code=card.code,
+        rewards=tuple(sorted(design.rewards, key=_at)),
+        next_reward=nearest,
+        to_next=nearest.at - card.balance if nearest else 0,
+        vouchers=tuple(v for v in vouchers if v.state == "issued"),
+        expires_at=card.expires_at,
+        last_stamp_at=card.last_stamp_at,
+        shops=tuple(shops),
+        look=design.look,
+        guide=design.guide,
+        thanks=design.thanks,
+    )
+
+
+def _at(reward: Reward) -> int:
+    return reward.at
+
+
+def _state(card: Card, program: ProgramState, now: datetime) -> FaceState:
+    if card.state == "stopped" or program == "archived":
+        return "stopped"
+    if card.expires_at is not None and card.expires_at <= now:
+        return "expired"
+    return "paused" if program == "paused" else "active"

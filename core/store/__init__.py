@@ -1,0 +1,1 @@
+"""All SQL of the service. Rows leave as values of `core.rules.types`."""

@@ -1,0 +1,1 @@
+"""What is started: command line, workers, clock and the composition root."""

@@ -1,0 +1,1 @@
+"""A whole shop without any account: stand-ins for the platforms and a phone page."""

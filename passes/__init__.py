@@ -1,0 +1,1 @@
+"""The card as a pass in Apple Wallet and Google Wallet."""

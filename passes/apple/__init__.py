@@ -1,0 +1,1 @@
+"""Apple Wallet: passes are pulled by the phone after a push."""

@@ -1,0 +1,1 @@
+"""Google Wallet: objects are told to Google by REST."""

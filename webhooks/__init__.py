@@ -1,0 +1,1 @@
+"""HTTP in: callbacks of the platforms, pages, and the JSON API."""

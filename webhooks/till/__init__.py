@@ -1,0 +1,1 @@
+"""The till: the staff pages at the counter."""
