@@ -1,4 +1,4 @@
-"""Settings: environment, `<NAME>_FILE` for secrets, `stampcard.toml` in the data folder.
+"""Settings: environment, `<NAME>_FILE` for secrets, then the data folder's toml.
 
 The only place that reads the environment.
 """

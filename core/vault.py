@@ -38,7 +38,7 @@ class Vault:
         self._sealing = AESGCM(self.derive("seal", length=32))
 
     def derive(self, *purpose: str, length: int = 32) -> bytes:
-        """A key of `length` bytes for one purpose; the same again for the same words."""
+        """A key of `length` bytes for one purpose, always the same one."""
         info = b"\0".join(part.encode() for part in purpose)
         kdf = HKDF(algorithm=SHA256(), length=length, salt=b"stampcard", info=info)
         return kdf.derive(self._master)

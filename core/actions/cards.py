@@ -1,0 +1,134 @@
+"""Reading cards: their faces, their holders and their histories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from core.database import Tx
+from core.errors import NotFound
+from core.rules.face import CardFace, draw_face
+from core.rules.types import (
+    Card,
+    CardId,
+    Customer,
+    Entry,
+    EntryId,
+    MerchantId,
+    Program,
+)
+from core.store.cards import (
+    cards_of_customer,
+    cards_with_external_id,
+    find_card_by_code,
+)
+from core.store.cards import load_card as stored_card
+from core.store.customers import find_customer
+from core.store.ledger import list_entries, list_vouchers
+from core.store.ledger import load_entry as stored_entry
+from core.store.merchants import list_shops, load_merchant
+from core.store.programs import load_design, load_program
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardView:
+    """A card with all that staff and machines may know of it."""
+
+    card: Card
+    face: CardFace
+    customer: Customer
+    program: Program
+
+
+def load_card(
+    tx: Tx, merchant_id: MerchantId, card_id: CardId, now: datetime
+) -> CardView:
+    """One card. Raises `NotFound("card")`."""
+    card = stored_card(tx, merchant_id, card_id)
+    if card is None:
+        raise NotFound("card")
+    return _view(tx, card, now)
+
+
+def load_face(
+    tx: Tx, merchant_id: MerchantId, card_id: CardId, now: datetime
+) -> CardFace:
+    """What may be shown of one card. Raises `NotFound("card")`."""
+    return load_card(tx, merchant_id, card_id, now).face
+
+
+def cards_of_person(
+    tx: Tx, merchant_id: MerchantId, line_user_id: str, now: datetime
+) -> list[CardFace]:
+    """The faces of a LINE user's cards, oldest first."""
+    views = find_cards(tx, merchant_id, now, line_user_id=line_user_id)
+    return [view.face for view in views]
+
+
+def find_cards(
+    tx: Tx,
+    merchant_id: MerchantId,
+    now: datetime,
+    *,
+    line_user_id: str | None = None,
+    member_no: str | None = None,
+    external_id: str | None = None,
+) -> list[CardView]:
+    """The cards of the customer with this id, number, or POS id; maybe none."""
+    if external_id is not None:
+        cards = cards_with_external_id(tx, merchant_id, external_id)
+        return [_view(tx, card, now) for card in cards]
+    if line_user_id is not None:
+        customer = find_customer(tx, merchant_id, line_user_id=line_user_id)
+    else:
+        customer = find_customer(tx, merchant_id, member_no=member_no or "")
+    if customer is None:
+        return []
+    return [
+        _view(tx, card, now) for card in cards_of_customer(tx, merchant_id, customer.id)
+    ]
+
+
+def card_by_code(tx: Tx, code: str, now: datetime) -> CardView | None:
+    """The card whose barcode carries `code`, whoever's it is, or None."""
+    card = find_card_by_code(tx, code)
+    return None if card is None else _view(tx, card, now)
+
+
+def ledger(
+    tx: Tx,
+    merchant_id: MerchantId,
+    card_id: CardId,
+    *,
+    before: EntryId | None = None,
+    limit: int = 50,
+) -> list[Entry]:
+    """A card's entries, newest first, those older than `before`."""
+    return list_entries(tx, merchant_id, card_id, before=before, limit=limit)
+
+
+def load_entry(tx: Tx, merchant_id: MerchantId, entry_id: EntryId) -> Entry:
+    """One ledger entry. Raises `NotFound("entry")`."""
+    entry = stored_entry(tx, merchant_id, entry_id)
+    if entry is None:
+        raise NotFound("entry")
+    return entry
+
+
+def _view(tx: Tx, card: Card, now: datetime) -> CardView:
+    customer = find_customer(tx, card.merchant_id, id=card.customer_id)
+    program = load_program(tx, card.merchant_id, card.program_id)
+    found = load_design(tx, card.program_id, card.version)
+    if customer is None or program is None or found is None:
+        raise NotFound("card")
+    face = draw_face(
+        merchant=load_merchant(tx, card.merchant_id),
+        program=program,
+        design=found[1],
+        card=card,
+        customer=customer,
+        vouchers=list_vouchers(tx, card.merchant_id, card.id, now),
+        shops=list_shops(tx, card.merchant_id),
+        now=now,
+    )
+    return CardView(card=card, face=face, customer=customer, program=program)

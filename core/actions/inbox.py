@@ -1,0 +1,21 @@
+"""Keeping LINE events and handing them to the bot, each to one worker at a time."""
+
+from __future__ import annotations
+
+from core.store.inbox import (
+    KeptEvent,
+    NewEvent,
+    finish_event,
+    keep_events,
+    retry_event,
+    take_events,
+)
+
+__all__ = [
+    "KeptEvent",
+    "NewEvent",
+    "finish_event",
+    "keep_events",
+    "retry_event",
+    "take_events",
+]

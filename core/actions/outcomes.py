@@ -1,0 +1,46 @@
+"""An outcome as JSON and back: what an idempotency key keeps."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from core.rules.types import CardId, EntryId, Granted, Refused, VoucherId, Why
+
+
+def outcome_to_dict(outcome: Granted | Refused) -> dict[str, Any]:
+    """The outcome as plain JSON values."""
+    match outcome:
+        case Granted():
+            return {
+                "outcome": "granted",
+                "card": outcome.card_id,
+                "entry": outcome.entry_id,
+                "stamps": outcome.stamps,
+                "completed": outcome.completed,
+                "vouchers": list(outcome.vouchers),
+            }
+        case Refused():
+            return {
+                "outcome": "refused",
+                "why": outcome.why.value,
+                "retry_at": outcome.retry_at and outcome.retry_at.isoformat(),
+                "card": outcome.card_id,
+            }
+
+
+def outcome_from_dict(data: dict[str, Any]) -> Granted | Refused:
+    """The outcome that `outcome_to_dict` made."""
+    if data["outcome"] == "refused":
+        return Refused(
+            why=Why(data["why"]),
+            retry_at=data["retry_at"] and datetime.fromisoformat(data["retry_at"]),
+            card_id=data["card"],
+        )
+    return Granted(
+        card_id=CardId(data["card"]),
+        entry_id=EntryId(data["entry"]),
+        stamps=data["stamps"],
+        completed=data["completed"],
+        vouchers=tuple(VoucherId(v) for v in data["vouchers"]),
+    )

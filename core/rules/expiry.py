@@ -1,0 +1,39 @@
+"""Until when a card and a voucher are good: always to the end of a business day."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from core.rules.days import add_months, business_day, end_of
+from core.rules.types import Expiry
+
+
+def card_expires_at(
+    expires: Expiry,
+    *,
+    first: datetime | None,
+    last: datetime | None,
+    zone: ZoneInfo,
+    day_starts_at: int,
+) -> datetime | None:
+    """When a card with its first and last stamp at these instants ends; None: never."""
+    if expires.kind == "on" and expires.on is not None:
+        return end_of(expires.on, zone, day_starts_at)
+    start = {"after_first": first, "after_last": last}.get(expires.kind)
+    if start is None:
+        return None
+    day = add_months(business_day(start, zone, day_starts_at), expires.months)
+    return end_of(day, zone, day_starts_at)
+
+
+def voucher_expires_at(
+    valid: str | None, *, issued: datetime, zone: ZoneInfo, day_starts_at: int
+) -> datetime | None:
+    """When a voucher issued now ends: `valid` is "3m", "30d" or None for never."""
+    if not valid:
+        return None
+    count, unit = int(valid[:-1]), valid[-1]
+    day = business_day(issued, zone, day_starts_at)
+    day = add_months(day, count) if unit == "m" else day + timedelta(count)
+    return end_of(day, zone, day_starts_at)

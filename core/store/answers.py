@@ -1,0 +1,36 @@
+"""First answers by idempotency key: the same key gets its first answer for ever."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from core.database import Tx
+from core.rules.types import MerchantId
+from core.store.tables import answered
+from core.store.upsert import put_if_new
+
+
+def first_answer(
+    tx: Tx, merchant_id: MerchantId, key: str, now: datetime
+) -> Any | None:
+    """The answer that `key` got before; None when the key is new, and now ours.
+
+    A second asker at the same moment waits here for the first one's commit.
+    """
+    row = {"merchant_id": merchant_id, "key": key, "answer": None, "at": now}
+    if put_if_new(tx, answered, row, "merchant_id", "key"):
+        return None
+    return tx.execute(
+        select(answered.c.answer).where(
+            answered.c.merchant_id == merchant_id, answered.c.key == key
+        )
+    ).scalar_one()
+
+
+def keep_answer(tx: Tx, merchant_id: MerchantId, key: str, answer: Any) -> None:
+    """Fix what `key` is answered from now on."""
+    mine = (answered.c.merchant_id == merchant_id) & (answered.c.key == key)
+    tx.execute(answered.update().where(mine).values(answer=answer))

@@ -1,0 +1,123 @@
+"""Customers: one person as one merchant knows them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from core.database import Tx
+from core.ids import new_id
+from core.rules.types import Customer, CustomerId, Language, MerchantId
+from core.store.tables import customer, refusal
+from core.store.upsert import put_if_new
+from core.vault import new_digits
+
+
+def find_customer(
+    tx: Tx, merchant_id: MerchantId, *, lock: bool = False, **where: str
+) -> Customer | None:
+    """The customer with e.g. `line_user_id=…` or `member_no=…`, or None."""
+    statement = select(customer).where(customer.c.merchant_id == merchant_id)
+    for column, value in where.items():
+        statement = statement.where(customer.c[column] == value)
+    if lock:
+        statement = statement.with_for_update()
+    row = tx.execute(statement).first()
+    return None if row is None else _customer(row)
+
+
+def add_customer(
+    tx: Tx,
+    merchant_id: MerchantId,
+    *,
+    language: Language,
+    now: datetime,
+    name: str = "",
+    line_user_id: str | None = None,
+    external_id: str | None = None,
+) -> Customer:
+    """A new customer with a member number of their own.
+
+    Two tills at once may meet the same LINE user: the second gets the first's row.
+    """
+    while True:
+        row = {
+            "merchant_id": merchant_id,
+            "id": new_id(now),
+            "member_no": f"{new_digits(4)}-{new_digits(4)}",
+            "line_user_id": line_user_id,
+            "name": name,
+            "language": language,
+            "external_id": external_id,
+            "created_at": now,
+        }
+        if put_if_new(tx, customer, row):
+            return _customer_of(row)
+        if line_user_id is not None:
+            known = find_customer(tx, merchant_id, line_user_id=line_user_id)
+            if known is not None:
+                return known
+
+
+def update_customer(
+    tx: Tx, merchant_id: MerchantId, customer_id: CustomerId, **values: Any
+) -> None:
+    """Change columns of one customer."""
+    mine = (customer.c.merchant_id == merchant_id) & (customer.c.id == customer_id)
+    tx.execute(customer.update().where(mine).values(values))
+
+
+def append_refusal(
+    tx: Tx,
+    merchant_id: MerchantId,
+    customer_id: CustomerId,
+    why: str,
+    code: str,
+    now: datetime,
+) -> None:
+    """Remember that this customer's code was refused."""
+    tx.execute(
+        refusal.insert().values(
+            merchant_id=merchant_id,
+            id=new_id(now),
+            customer_id=customer_id,
+            why=why,
+            code=code,
+            at=now,
+        )
+    )
+
+
+def refusals_since(
+    tx: Tx, merchant_id: MerchantId, customer_id: CustomerId, why: str, since: datetime
+) -> list[datetime]:
+    """When this customer was refused for `why` since then, oldest first."""
+    rows = tx.execute(
+        select(refusal.c.at)
+        .where(
+            refusal.c.merchant_id == merchant_id,
+            refusal.c.customer_id == customer_id,
+            refusal.c.why == why,
+            refusal.c.at > since,
+        )
+        .order_by(refusal.c.at)
+    )
+    return [row.at for row in rows]
+
+
+def _customer(row: Row[Any]) -> Customer:
+    return _customer_of(row._asdict())
+
+
+def _customer_of(row: dict[str, Any]) -> Customer:
+    return Customer(
+        id=CustomerId(row["id"]),
+        merchant_id=MerchantId(row["merchant_id"]),
+        member_no=row["member_no"],
+        line_user_id=row["line_user_id"],
+        name=row["name"],
+        language=row["language"],
+        external_id=row["external_id"],
+    )

@@ -1,0 +1,151 @@
+"""LINE events, each kept once before it is answered 200."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import or_, select
+
+from core.database import Tx
+from core.rules.types import MerchantId
+from core.store.tables import inbox
+from core.store.upsert import insert_into
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEvent:
+    """One event of a webhook. `person` is "" where LINE names nobody."""
+
+    event_id: str
+    person: str
+    happened_at: datetime
+    reply_deadline: datetime
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptEvent:
+    """One kept event, leased to one worker."""
+
+    merchant_id: MerchantId
+    event_id: str
+    person: str
+    happened_at: datetime
+    reply_deadline: datetime
+    body: str
+    attempts: int
+
+
+def keep_events(
+    tx: Tx, merchant_id: MerchantId, events: Sequence[NewEvent], now: datetime
+) -> int:
+    """Keep each event once by its id; how many were new."""
+    if not events:
+        return 0
+    rows = [
+        {
+            "merchant_id": merchant_id,
+            "event_id": event.event_id,
+            "person": event.person,
+            "body": event.body,
+            "state": "waiting",
+            "attempts": 0,
+            "happened_at": event.happened_at,
+            "received_at": now,
+            "reply_deadline": event.reply_deadline,
+            "due_at": now,
+        }
+        for event in events
+    ]
+    kept = tx.execute(
+        insert_into(tx, inbox)
+        .values(rows)
+        .on_conflict_do_nothing(index_elements=["merchant_id", "event_id"])
+        .returning(inbox.c.event_id)
+    ).all()
+    if kept:
+        tx.signal("inbox")
+    return len(kept)
+
+
+def take_events(
+    tx: Tx, limit: int, lease_seconds: float, now: datetime
+) -> list[KeptEvent]:
+    """Lease up to `limit` events, oldest first, at most one a person."""
+    earlier = inbox.alias("earlier")
+    has_earlier = (
+        select(earlier.c.event_id)
+        .where(
+            earlier.c.state == "waiting",
+            earlier.c.merchant_id == inbox.c.merchant_id,
+            earlier.c.person == inbox.c.person,
+            inbox.c.person != "",
+            (earlier.c.happened_at < inbox.c.happened_at)
+            | (
+                (earlier.c.happened_at == inbox.c.happened_at)
+                & (earlier.c.event_id < inbox.c.event_id)
+            ),
+        )
+        .exists()
+    )
+    rows = tx.execute(
+        select(inbox)
+        .where(
+            inbox.c.state == "waiting",
+            inbox.c.due_at <= now,
+            or_(inbox.c.lease_until.is_(None), inbox.c.lease_until <= now),
+            ~has_earlier,
+        )
+        .order_by(inbox.c.happened_at, inbox.c.event_id)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=inbox)
+    ).all()
+    until = now + timedelta(seconds=lease_seconds)
+    found = []
+    for r in rows:
+        _update(
+            tx,
+            r.merchant_id,
+            r.event_id,
+            {"lease_until": until, "attempts": r.attempts + 1},
+        )
+        found.append(
+            KeptEvent(
+                merchant_id=MerchantId(r.merchant_id),
+                event_id=r.event_id,
+                person=r.person,
+                happened_at=r.happened_at,
+                reply_deadline=r.reply_deadline,
+                body=r.body,
+                attempts=r.attempts,
+            )
+        )
+    return found
+
+
+def finish_event(
+    tx: Tx, merchant_id: MerchantId, event_id: str, note: str, now: datetime
+) -> None:
+    """The event is done with; the next one of the same person may go."""
+    values = {
+        "state": "done",
+        "note": note[:200],
+        "finished_at": now,
+        "lease_until": None,
+    }
+    _update(tx, merchant_id, event_id, values)
+    tx.signal("inbox")
+
+
+def retry_event(
+    tx: Tx, merchant_id: MerchantId, event_id: str, due_at: datetime
+) -> None:
+    """Give the lease back; the event is due again at `due_at`."""
+    _update(tx, merchant_id, event_id, {"due_at": due_at, "lease_until": None})
+
+
+def _update(tx: Tx, merchant_id: str, event_id: str, values: dict[str, object]) -> None:
+    mine = (inbox.c.merchant_id == merchant_id) & (inbox.c.event_id == event_id)
+    tx.execute(inbox.update().where(mine).values(values))

@@ -1,0 +1,194 @@
+"""The ledger: append-only entries whose sum is the balance, and issued vouchers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from core.database import Tx
+from core.ids import new_id
+from core.rules.cycle import Step
+from core.rules.types import (
+    Card,
+    CardId,
+    Entry,
+    EntryId,
+    How,
+    MerchantId,
+    ShopId,
+    StaffId,
+    Voucher,
+    VoucherId,
+)
+from core.store.tables import card, ledger_entry, voucher
+from core.vault import new_digits
+
+
+def append_entries(
+    tx: Tx,
+    held: Card,
+    steps: Sequence[Step],
+    *,
+    how: How,
+    version: int,
+    now: datetime,
+    shop_id: ShopId | None = None,
+    staff_id: StaffId | None = None,
+    reason: str = "",
+) -> list[EntryId]:
+    """Append one entry a step to a (locked) card's ledger; their ids in order."""
+    mine = (card.c.merchant_id == held.merchant_id) & (card.c.id == held.id)
+    last = tx.execute(
+        card.update()
+        .where(mine)
+        .values(n_entries=card.c.n_entries + len(steps))
+        .returning(card.c.n_entries)
+    ).scalar_one()
+    rows = [
+        {
+            "merchant_id": held.merchant_id,
+            "id": new_id(now),
+            "card_id": held.id,
+            "seq": last - len(steps) + place,
+            "kind": step.kind,
+            "stamps": step.stamps,
+            "balance": step.balance,
+            "how": how,
+            "version": version,
+            "shop_id": shop_id,
+            "staff_id": staff_id,
+            "reason": reason,
+            "at": now,
+        }
+        for place, step in enumerate(steps, start=1)
+    ]
+    tx.execute(ledger_entry.insert(), rows)
+    return [EntryId(str(row["id"])) for row in rows]
+
+
+def list_entries(
+    tx: Tx,
+    merchant_id: MerchantId,
+    card_id: CardId,
+    *,
+    before: EntryId | None,
+    limit: int,
+) -> list[Entry]:
+    """A card's entries, newest first, those older than `before`."""
+    mine = (ledger_entry.c.merchant_id == merchant_id) & (
+        ledger_entry.c.card_id == card_id
+    )
+    statement = select(ledger_entry).where(mine)
+    if before is not None:
+        seq = select(ledger_entry.c.seq).where(mine, ledger_entry.c.id == before)
+        statement = statement.where(ledger_entry.c.seq < seq.scalar_subquery())
+    rows = tx.execute(statement.order_by(ledger_entry.c.seq.desc()).limit(limit))
+    return [_entry(row) for row in rows]
+
+
+def load_entry(tx: Tx, merchant_id: MerchantId, entry_id: EntryId) -> Entry | None:
+    """One entry, or None."""
+    row = tx.execute(
+        select(ledger_entry).where(
+            ledger_entry.c.merchant_id == merchant_id, ledger_entry.c.id == entry_id
+        )
+    ).first()
+    return None if row is None else _entry(row)
+
+
+def grants_since(tx: Tx, held: Card, since: datetime) -> list[datetime]:
+    """When this card got stamps since then; grants that were undone do not count."""
+    entry, undo = ledger_entry, ledger_entry.alias("undo")
+    undone = (
+        select(undo.c.id)
+        .where(undo.c.merchant_id == entry.c.merchant_id, undo.c.undoes == entry.c.id)
+        .exists()
+    )
+    rows = tx.execute(
+        select(entry.c.at)
+        .where(
+            entry.c.merchant_id == held.merchant_id,
+            entry.c.card_id == held.id,
+            entry.c.kind == "stamp",
+            entry.c.at > since,
+            ~undone,
+        )
+        .order_by(entry.c.at)
+    )
+    return [row.at for row in rows]
+
+
+def add_voucher(
+    tx: Tx,
+    held: Card,
+    *,
+    name: str,
+    entry_id: EntryId,
+    expires_at: datetime | None,
+    now: datetime,
+) -> VoucherId:
+    """Issue a voucher for a reward that `entry_id` earned."""
+    voucher_id = VoucherId(new_id(now))
+    tx.execute(
+        voucher.insert().values(
+            merchant_id=held.merchant_id,
+            id=voucher_id,
+            card_id=held.id,
+            number=new_digits(4),
+            name=name,
+            state="issued",
+            entry_id=entry_id,
+            issued_at=now,
+            expires_at=expires_at,
+        )
+    )
+    return voucher_id
+
+
+def list_vouchers(
+    tx: Tx, merchant_id: MerchantId, card_id: CardId, now: datetime
+) -> list[Voucher]:
+    """A card's vouchers that can still be used, oldest first."""
+    rows = tx.execute(
+        select(voucher)
+        .where(
+            voucher.c.merchant_id == merchant_id,
+            voucher.c.card_id == card_id,
+            voucher.c.state == "issued",
+            (voucher.c.expires_at.is_(None)) | (voucher.c.expires_at > now),
+        )
+        .order_by(voucher.c.issued_at, voucher.c.id)
+    )
+    return [_voucher(row) for row in rows]
+
+
+def _entry(row: Row[Any]) -> Entry:
+    return Entry(
+        id=EntryId(row.id),
+        card_id=CardId(row.card_id),
+        kind=row.kind,
+        stamps=row.stamps,
+        balance=row.balance,
+        how=row.how,
+        at=row.at,
+        version=row.version,
+        shop_id=row.shop_id,
+        staff_id=row.staff_id,
+        undoes=row.undoes,
+        reason=row.reason,
+    )
+
+
+def _voucher(row: Row[Any]) -> Voucher:
+    return Voucher(
+        id=VoucherId(row.id),
+        card_id=CardId(row.card_id),
+        number=row.number,
+        name=row.name,
+        state=row.state,
+        issued_at=row.issued_at,
+        expires_at=row.expires_at,
+    )

@@ -1,0 +1,125 @@
+"""Merchants, their shops, and their channels to LINE, Apple and Google."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from core.database import Tx
+from core.errors import NotFound
+from core.ids import new_id
+from core.rules.types import Merchant, MerchantId, Shop, ShopId
+from core.store.tables import (
+    apple_credentials,
+    google_credentials,
+    line_channel,
+    merchant,
+    shop,
+)
+from core.store.upsert import put
+
+
+def load_merchant(tx: Tx, merchant_id: MerchantId) -> Merchant:
+    """The merchant with this id; `NotFound` otherwise."""
+    row = tx.execute(select(merchant).where(merchant.c.id == merchant_id)).first()
+    if row is None:
+        raise NotFound("merchant")
+    return _merchant(row)
+
+
+def find_merchant(tx: Tx, key: str) -> Merchant | None:
+    """The merchant with this key, or None."""
+    row = tx.execute(select(merchant).where(merchant.c.key == key)).first()
+    return None if row is None else _merchant(row)
+
+
+def list_merchants(tx: Tx) -> list[Merchant]:
+    """All merchants by key."""
+    return [_merchant(r) for r in tx.execute(select(merchant).order_by(merchant.c.key))]
+
+
+def put_merchant(tx: Tx, values: dict[str, Any], now: datetime) -> MerchantId:
+    """Create or update the merchant with `values["key"]`; its id."""
+    known = find_merchant(tx, values["key"])
+    if known is None:
+        row = {"id": new_id(now), "created_at": now, **values}
+        tx.execute(merchant.insert().values(row))
+        return MerchantId(row["id"])
+    tx.execute(merchant.update().where(merchant.c.id == known.id).values(values))
+    return known.id
+
+
+def list_shops(tx: Tx, merchant_id: MerchantId) -> list[Shop]:
+    """The merchant's shops in their own order."""
+    rows = tx.execute(
+        select(shop)
+        .where(shop.c.merchant_id == merchant_id)
+        .order_by(shop.c.position, shop.c.key)
+    )
+    return [
+        Shop(
+            id=ShopId(r.id),
+            key=r.key,
+            name=r.name,
+            latitude=r.latitude,
+            longitude=r.longitude,
+        )
+        for r in rows
+    ]
+
+
+def put_shop(
+    tx: Tx, merchant_id: MerchantId, values: dict[str, Any], now: datetime
+) -> None:
+    """Create or update the shop with `values["key"]`."""
+    tx.execute(
+        select(merchant.c.id).where(merchant.c.id == merchant_id).with_for_update()
+    )
+    same = (shop.c.merchant_id == merchant_id) & (shop.c.key == values["key"])
+    if tx.execute(shop.update().where(same).values(values)).rowcount == 0:
+        row = {"merchant_id": merchant_id, "id": new_id(now), **values}
+        tx.execute(shop.insert().values(row))
+
+
+def put_channel(
+    tx: Tx, merchant_id: MerchantId, kind: str, values: dict[str, Any], now: datetime
+) -> None:
+    """Create or replace the merchant's "line", "apple" or "google" connection."""
+    row = {"merchant_id": merchant_id, **values, "updated_at": now}
+    put(tx, _CHANNELS[kind], row, "merchant_id")
+
+
+def load_channel(tx: Tx, merchant_id: MerchantId, kind: str) -> Row[Any] | None:
+    """The row of the merchant's "line", "apple" or "google" connection, or None."""
+    table = _CHANNELS[kind]
+    return tx.execute(select(table).where(table.c.merchant_id == merchant_id)).first()
+
+
+def merchants_with_pass_type(tx: Tx, pass_type_id: str) -> list[MerchantId]:
+    """Who signs passes of this type."""
+    table = apple_credentials
+    rows = tx.execute(
+        select(table.c.merchant_id).where(table.c.pass_type_id == pass_type_id)
+    )
+    return [MerchantId(r.merchant_id) for r in rows]
+
+
+def _merchant(row: Row[Any]) -> Merchant:
+    return Merchant(
+        id=MerchantId(row.id),
+        key=row.key,
+        name=row.name,
+        timezone=row.timezone,
+        day_starts_at=row.day_starts_at,
+        contact=row.contact,
+        languages=tuple(row.languages),
+    )
+
+
+_CHANNELS = {
+    "line": line_channel,
+    "apple": apple_credentials,
+    "google": google_credentials,
+}

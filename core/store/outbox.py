@@ -1,0 +1,167 @@
+"""The outbox: what must be told to others, as desired state.
+
+A row says that `topic` is behind while `wanted > done`. Whoever delivers sends the
+current state and sets `done` to the `wanted` it read: ten stamps are one update.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Select, case, literal, or_, select
+
+from core.database import Tx
+from core.rules.types import MerchantId
+from core.store.tables import outbox
+from core.store.upsert import insert_into
+
+STAMP, REDESIGN = 0, 5
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One topic that is behind, leased to one worker."""
+
+    merchant_id: MerchantId
+    topic: str
+    wanted: int
+    attempts: int
+
+
+def announce(
+    tx: Tx, merchant_id: MerchantId, topic: str, now: datetime, priority: int = STAMP
+) -> None:
+    """Say in this transaction that `topic` changed."""
+    row = {
+        "merchant_id": merchant_id,
+        "topic": topic,
+        "wanted": 1,
+        "done": 0,
+        "priority": priority,
+        "attempts": 0,
+        "dead": False,
+        "first_at": now,
+        "due_at": now,
+    }
+    _bump(tx, insert_into(tx, outbox).values(row), now, priority)
+
+
+def announce_all(tx: Tx, rows: Select[tuple[str, str]], now: datetime) -> None:
+    """Announce every (merchant_id, topic) of `rows`, behind any stamp's update."""
+    columns = list(rows.selected_columns)
+    source = rows.with_only_columns(
+        *columns,
+        literal(1),
+        literal(0),
+        literal(REDESIGN),
+        literal(0),
+        literal(False),
+        literal(now, outbox.c.first_at.type),
+        literal(now, outbox.c.due_at.type),
+    )
+    names = [
+        "merchant_id",
+        "topic",
+        "wanted",
+        "done",
+        "priority",
+        "attempts",
+        "dead",
+        "first_at",
+        "due_at",
+    ]
+    _bump(tx, insert_into(tx, outbox).from_select(names, source), now, REDESIGN)
+
+
+def take_deliveries(
+    tx: Tx, limit: int, lease_seconds: float, now: datetime
+) -> list[Delivery]:
+    """Lease up to `limit` topics that are behind and due, stamps first."""
+    rows = tx.execute(
+        select(outbox)
+        .where(
+            outbox.c.wanted > outbox.c.done,
+            outbox.c.dead.is_(False),
+            outbox.c.due_at <= now,
+            or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= now),
+        )
+        .order_by(outbox.c.priority, outbox.c.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    found = [
+        Delivery(MerchantId(r.merchant_id), r.topic, r.wanted, r.attempts) for r in rows
+    ]
+    for delivery in found:
+        until = now + timedelta(seconds=lease_seconds)
+        _update(tx, delivery, {"lease_until": until})
+    return found
+
+
+def deliver_done(tx: Tx, delivery: Delivery, now: datetime) -> None:
+    """The state of `delivery.wanted` has arrived."""
+    _update(
+        tx,
+        delivery,
+        {
+            "done": delivery.wanted,
+            "lease_until": None,
+            "attempts": 0,
+            "error": "",
+            "due_at": now,
+        },
+    )
+
+
+def deliver_failed(
+    tx: Tx, delivery: Delivery, *, error: str, due_at: datetime, dead: bool
+) -> None:
+    """It did not arrive: again at `due_at`, or never while `dead`."""
+    _update(
+        tx,
+        delivery,
+        {
+            "lease_until": None,
+            "attempts": outbox.c.attempts + 1,
+            "error": error[:500],
+            "due_at": due_at,
+            "dead": dead,
+        },
+    )
+
+
+def _bump(tx: Tx, statement: object, now: datetime, priority: int) -> None:
+    insert = statement
+    idle = or_(outbox.c.wanted == outbox.c.done, outbox.c.dead.is_(True))
+    tx.execute(
+        insert.on_conflict_do_update(  # type: ignore[attr-defined]  # both dialects' Insert has it, their base has not
+            index_elements=["merchant_id", "topic"],
+            set_={
+                "wanted": outbox.c.wanted + 1,
+                # What waits after a failure keeps its back-off.
+                "due_at": case(
+                    (idle, literal(now, outbox.c.due_at.type)), else_=outbox.c.due_at
+                ),
+                "first_at": case(
+                    (idle, literal(now, outbox.c.first_at.type)),
+                    else_=outbox.c.first_at,
+                ),
+                "attempts": case((idle, 0), else_=outbox.c.attempts),
+                "priority": case(
+                    (idle, priority),
+                    (outbox.c.priority < priority, outbox.c.priority),
+                    else_=priority,
+                ),
+                "dead": False,
+            },
+        )
+    )
+    tx.signal("outbox")
+
+
+def _update(tx: Tx, delivery: Delivery, values: dict[str, object]) -> None:
+    mine = (outbox.c.merchant_id == delivery.merchant_id) & (
+        outbox.c.topic == delivery.topic
+    )
+    tx.execute(outbox.update().where(mine).values(values))

@@ -1,0 +1,162 @@
+"""Programs, their published versions and drafts, and the merchant's pictures."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, select
+
+from core.database import Tx
+from core.ids import new_id
+from core.rules.publishing import design_from_dict, design_to_dict
+from core.rules.types import Design, MerchantId, Program, ProgramId, StaffId
+from core.store.tables import picture, program, program_version
+from core.store.upsert import put_if_new
+
+
+def list_programs(tx: Tx, merchant_id: MerchantId) -> list[Program]:
+    """The merchant's programs in their own order, each with its published design."""
+    statement = _programs(merchant_id).order_by(program.c.position, program.c.key)
+    return [_program(row) for row in tx.execute(statement)]
+
+
+def load_program(
+    tx: Tx, merchant_id: MerchantId, program_id: ProgramId
+) -> Program | None:
+    """One program by id, or None."""
+    row = tx.execute(_programs(merchant_id).where(program.c.id == program_id)).first()
+    return None if row is None else _program(row)
+
+
+def find_program(tx: Tx, merchant_id: MerchantId, key: str) -> Program | None:
+    """One program by key, or None."""
+    row = tx.execute(_programs(merchant_id).where(program.c.key == key)).first()
+    return None if row is None else _program(row)
+
+
+def lock_program(tx: Tx, merchant_id: MerchantId, program_id: ProgramId) -> None:
+    """Keep others from publishing this program until the end of the transaction."""
+    tx.execute(
+        select(program.c.id)
+        .where(program.c.merchant_id == merchant_id, program.c.id == program_id)
+        .with_for_update()
+    )
+
+
+def load_design(
+    tx: Tx, program_id: ProgramId, version: int
+) -> tuple[MerchantId, Design] | None:
+    """One published version, whoever's it is, or None."""
+    table = program_version
+    row = tx.execute(
+        select(table.c.merchant_id, table.c.design).where(
+            table.c.program_id == program_id, table.c.version == version
+        )
+    ).first()
+    return None if row is None else (row.merchant_id, design_from_dict(row.design))
+
+
+def add_program(
+    tx: Tx, merchant_id: MerchantId, key: str, position: int, now: datetime
+) -> ProgramId:
+    """A new program without a version yet; publish its first one next."""
+    program_id = ProgramId(new_id(now))
+    tx.execute(
+        program.insert().values(
+            merchant_id=merchant_id,
+            id=program_id,
+            key=key,
+            state="active",
+            version=0,
+            position=position,
+            created_at=now,
+        )
+    )
+    return program_id
+
+
+def append_version(
+    tx: Tx,
+    merchant_id: MerchantId,
+    program_id: ProgramId,
+    version: int,
+    design: Design,
+    staff_id: StaffId | None,
+    now: datetime,
+) -> None:
+    """Publish `design` as `version`; the draft is used up."""
+    tx.execute(
+        program_version.insert().values(
+            merchant_id=merchant_id,
+            program_id=program_id,
+            version=version,
+            design=design_to_dict(design),
+            published_at=now,
+            published_by=staff_id,
+        )
+    )
+    _update(tx, merchant_id, program_id, version=version, draft=None)
+
+
+def put_draft(
+    tx: Tx, merchant_id: MerchantId, program_id: ProgramId, design: Design | None
+) -> None:
+    """Keep (or with None, drop) what the merchant is typing."""
+    draft = None if design is None else design_to_dict(design)
+    _update(tx, merchant_id, program_id, draft=draft)
+
+
+def put_picture(
+    tx: Tx, merchant_id: MerchantId, digest: str, content: bytes, now: datetime
+) -> None:
+    """Keep a picture under its digest, once."""
+    row = {
+        "merchant_id": merchant_id,
+        "digest": digest,
+        "content": content,
+        "created_at": now,
+    }
+    put_if_new(tx, picture, row, "merchant_id", "digest")
+
+
+def load_picture(tx: Tx, merchant_id: MerchantId, digest: str) -> bytes | None:
+    """The picture with this digest, or None."""
+    row = tx.execute(
+        select(picture.c.content).where(
+            picture.c.merchant_id == merchant_id, picture.c.digest == digest
+        )
+    ).first()
+    return None if row is None else bytes(row.content)
+
+
+def _update(
+    tx: Tx, merchant_id: MerchantId, program_id: ProgramId, **values: Any
+) -> None:
+    mine = (program.c.merchant_id == merchant_id) & (program.c.id == program_id)
+    tx.execute(program.update().where(mine).values(values))
+
+
+def _programs(merchant_id: MerchantId) -> Select[Any]:
+    return (
+        select(program, program_version.c.design)
+        .join(
+            program_version,
+            (program_version.c.merchant_id == program.c.merchant_id)
+            & (program_version.c.program_id == program.c.id)
+            & (program_version.c.version == program.c.version),
+        )
+        .where(program.c.merchant_id == merchant_id)
+    )
+
+
+def _program(row: Row[Any]) -> Program:
+    return Program(
+        id=ProgramId(row.id),
+        merchant_id=MerchantId(row.merchant_id),
+        key=row.key,
+        state=row.state,
+        version=row.version,
+        design=design_from_dict(row.design),
+        draft=None if row.draft is None else design_from_dict(row.draft),
+    )

@@ -1,0 +1,120 @@
+"""Staff logins, their sessions, and the API keys of machines."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from core.database import Tx
+from core.ids import new_id
+from core.rules.types import MerchantId, Staff, StaffId
+from core.store.tables import api_key, merchant, session, staff
+from core.store.upsert import put_if_new
+
+
+def staff_rows(tx: Tx, email: str) -> list[Row[Any]]:
+    """The staff rows with this address, one a merchant."""
+    statement = select(staff).where(staff.c.email == email.strip().lower())
+    return list(tx.execute(statement.order_by(staff.c.created_at)).all())
+
+
+def find_staff(tx: Tx, merchant_id: MerchantId, email: str) -> Row[Any] | None:
+    """The merchant's staff row with this address, or None."""
+    return tx.execute(
+        select(staff).where(
+            staff.c.merchant_id == merchant_id, staff.c.email == email.strip().lower()
+        )
+    ).first()
+
+
+def put_staff(
+    tx: Tx, merchant_id: MerchantId, email: str, values: dict[str, Any], now: datetime
+) -> None:
+    """Create or update a login."""
+    known = find_staff(tx, merchant_id, email)
+    if known is None:
+        row = {"id": new_id(now), "email": email.strip().lower(), "created_at": now}
+        tx.execute(staff.insert().values(merchant_id=merchant_id, **row, **values))
+    else:
+        update_staff(tx, merchant_id, StaffId(known.id), **values)
+
+
+def update_staff(
+    tx: Tx, merchant_id: MerchantId, staff_id: StaffId, **values: Any
+) -> None:
+    """Change columns of one login."""
+    mine = (staff.c.merchant_id == merchant_id) & (staff.c.id == staff_id)
+    tx.execute(staff.update().where(mine).values(values))
+
+
+def add_session(tx: Tx, row: dict[str, Any]) -> None:
+    """Keep a fresh session."""
+    tx.execute(session.insert().values(row))
+
+
+def session_row(tx: Tx, token_hash: str) -> Row[Any] | None:
+    """The session with its staff member's columns, or None."""
+    return tx.execute(
+        select(session, staff.c.email, staff.c.name, staff.c.role)
+        .join(
+            staff,
+            (staff.c.merchant_id == session.c.merchant_id)
+            & (staff.c.id == session.c.staff_id),
+        )
+        .where(session.c.token_hash == token_hash)
+    ).first()
+
+
+def update_session(tx: Tx, token_hash: str, **values: Any) -> None:
+    """Change columns of one session."""
+    tx.execute(
+        session.update().where(session.c.token_hash == token_hash).values(values)
+    )
+
+
+def drop_session(tx: Tx, token_hash: str) -> None:
+    """End a session for good."""
+    tx.execute(session.delete().where(session.c.token_hash == token_hash))
+
+
+def drop_sessions_before(tx: Tx, before: datetime) -> int:
+    """Forget sessions that ended before then; how many."""
+    return tx.execute(session.delete().where(session.c.ends_at < before)).rowcount
+
+
+def add_api_key(
+    tx: Tx, merchant_id: MerchantId, name: str, key_hash: str, now: datetime
+) -> bool:
+    """Keep a fresh API key's hash; False when there is one of this name."""
+    row = {
+        "merchant_id": merchant_id,
+        "id": new_id(now),
+        "name": name,
+        "key_hash": key_hash,
+        "created_at": now,
+    }
+    return put_if_new(tx, api_key, row, "merchant_id", "name")
+
+
+def merchant_id_of_key(tx: Tx, key_hash: str) -> MerchantId | None:
+    """Whose key this is, unless it was revoked."""
+    row = tx.execute(
+        select(api_key.c.merchant_id)
+        .join(merchant, merchant.c.id == api_key.c.merchant_id)
+        .where(api_key.c.key_hash == key_hash, api_key.c.revoked_at.is_(None))
+    ).first()
+    return None if row is None else MerchantId(row.merchant_id)
+
+
+def staff_of(row: Row[Any]) -> Staff:
+    """The login of a staff or session row."""
+    columns = row._mapping
+    return Staff(
+        id=StaffId(columns.get("staff_id") or columns["id"]),
+        merchant_id=MerchantId(row.merchant_id),
+        email=row.email,
+        name=row.name,
+        role=row.role,
+    )

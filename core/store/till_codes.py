@@ -1,0 +1,128 @@
+"""Till codes: single use, found by their letters or by their six digits."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from core.database import Tx
+from core.rules.types import (
+    CardId,
+    EntryId,
+    MerchantId,
+    ProgramId,
+    ShopId,
+    StaffId,
+    TillCode,
+)
+from core.store.tables import till_code
+
+
+def add_till_code(tx: Tx, code: TillCode, now: datetime) -> None:
+    """Keep a fresh code."""
+    tx.execute(
+        till_code.insert().values(
+            merchant_id=code.merchant_id,
+            code=code.code,
+            digits=code.digits,
+            program_id=code.program_id,
+            shop_id=code.shop_id,
+            staff_id=code.staff_id,
+            stamps=code.stamps,
+            created_at=now,
+            expires_at=code.expires_at,
+        )
+    )
+    tx.signal(f"tills:{code.merchant_id}")
+
+
+def find_till_code(
+    tx: Tx, merchant_id: MerchantId, text: str, *, lock: bool = False
+) -> TillCode | None:
+    """The newest code of this merchant with these letters or digits, or None."""
+    column = till_code.c.digits if _is_digits(text) else till_code.c.code
+    statement = (
+        select(till_code)
+        .where(till_code.c.merchant_id == merchant_id, column == text)
+        .order_by(till_code.c.created_at.desc())
+        .limit(1)
+    )
+    row = tx.execute(statement.with_for_update() if lock else statement).first()
+    return None if row is None else _till_code(row)
+
+
+def is_of_another_merchant(tx: Tx, merchant_id: MerchantId, code: str) -> bool:
+    """Do these eight letters belong to another merchant's till?"""
+    statement = select(till_code.c.code).where(
+        till_code.c.code == code, till_code.c.merchant_id != merchant_id
+    )
+    return tx.execute(statement.limit(1)).first() is not None
+
+
+def waiting_digits(tx: Tx, merchant_id: MerchantId, now: datetime) -> set[str]:
+    """The six-digit codes that could be claimed at this moment."""
+    rows = tx.execute(
+        select(till_code.c.digits).where(
+            till_code.c.merchant_id == merchant_id,
+            till_code.c.claimed_at.is_(None),
+            till_code.c.expires_at > now,
+        )
+    )
+    return {row.digits for row in rows}
+
+
+def waiting_codes(tx: Tx, merchant_id: MerchantId, now: datetime) -> list[TillCode]:
+    """The codes that could be claimed at this moment, newest first."""
+    rows = tx.execute(
+        select(till_code)
+        .where(
+            till_code.c.merchant_id == merchant_id,
+            till_code.c.claimed_at.is_(None),
+            till_code.c.expires_at > now,
+        )
+        .order_by(till_code.c.created_at.desc())
+    )
+    return [_till_code(row) for row in rows]
+
+
+def claim_till_code(
+    tx: Tx, code: TillCode, card_id: CardId, entry_id: EntryId, now: datetime
+) -> None:
+    """Mark a (locked) code as used by this card."""
+    _update(tx, code, claimed_at=now, claimed_by=card_id, entry_id=entry_id)
+
+
+def end_till_code(tx: Tx, code: TillCode, now: datetime) -> None:
+    """Let an unclaimed code expire now."""
+    _update(tx, code, expires_at=now)
+
+
+def _update(tx: Tx, code: TillCode, **values: Any) -> None:
+    mine = (till_code.c.merchant_id == code.merchant_id) & (
+        till_code.c.code == code.code
+    )
+    tx.execute(till_code.update().where(mine).values(values))
+    tx.signal(f"till:{code.code}")
+    tx.signal(f"tills:{code.merchant_id}")
+
+
+def _is_digits(text: str) -> bool:
+    return len(text) == 6 and text.isdecimal()  # noqa: PLR2004 -- the six-digit twin
+
+
+def _till_code(row: Row[Any]) -> TillCode:
+    return TillCode(
+        code=row.code,
+        digits=row.digits,
+        merchant_id=MerchantId(row.merchant_id),
+        program_id=ProgramId(row.program_id),
+        shop_id=ShopId(row.shop_id),
+        staff_id=None if row.staff_id is None else StaffId(row.staff_id),
+        stamps=row.stamps,
+        expires_at=row.expires_at,
+        claimed_at=row.claimed_at,
+        claimed_by=None if row.claimed_by is None else CardId(row.claimed_by),
+        entry_id=None if row.entry_id is None else EntryId(row.entry_id),
+    )
