@@ -13,7 +13,9 @@ from core.errors import NotFound
 from core.rules.expiry import voucher_expires_at
 from core.rules.granting import GrantFacts, GrantPlan, decide_grant
 from core.rules.types import (
+    Card,
     Customer,
+    Design,
     EntryId,
     Granted,
     Merchant,
@@ -140,7 +142,7 @@ def _give(
         design=found[1],
         program=program.state,
         stamps=ask.stamps,
-        recent=grants_since(tx, card, now - _RECENT),
+        recent=_recent(tx, card, found[1], now),
         zone=ZoneInfo(merchant.timezone),
         day_starts_at=merchant.day_starts_at,
         now=now,
@@ -149,6 +151,12 @@ def _give(
     if isinstance(plan, Refused):
         return plan
     return _write(tx, ask, facts, plan)
+
+
+def _recent(tx: Tx, card: Card, design: Design, now: datetime) -> list[datetime]:
+    if design.limit.kind == "none":
+        return []
+    return grants_since(tx, card, now - _RECENT)
 
 
 def _write(tx: Tx, ask: StampAsk, facts: GrantFacts, plan: GrantPlan) -> Granted:

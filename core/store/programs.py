@@ -54,7 +54,9 @@ def load_design(
             table.c.program_id == program_id, table.c.version == version
         )
     ).first()
-    return None if row is None else (row.merchant_id, design_from_dict(row.design))
+    if row is None:
+        return None
+    return row.merchant_id, _published(program_id, version, row.design)
 
 
 def add_program(
@@ -157,6 +159,20 @@ def _program(row: Row[Any]) -> Program:
         key=row.key,
         state=row.state,
         version=row.version,
-        design=design_from_dict(row.design),
+        design=_published(ProgramId(row.id), row.version, row.design),
         draft=None if row.draft is None else design_from_dict(row.draft),
     )
+
+
+def _published(program_id: ProgramId, version: int, data: dict[str, Any]) -> Design:
+    # A published version never changes, and reading one costs as much as a query.
+    known = _DESIGNS.get((program_id, version))
+    if known is None:
+        if len(_DESIGNS) >= _MAX_DESIGNS:
+            _DESIGNS.clear()
+        known = _DESIGNS[program_id, version] = design_from_dict(data)
+    return known
+
+
+_DESIGNS: dict[tuple[ProgramId, int], Design] = {}
+_MAX_DESIGNS = 5000

@@ -300,6 +300,14 @@ ledger_entry = Table(
         ["merchant_id", "card_id"], ["card.merchant_id", "card.id"], ondelete="RESTRICT"
     ),
     Index("ix_ledger_entry_merchant_id_card_id_at", "merchant_id", "card_id", "at"),
+    Index(
+        "ix_ledger_entry_undoes",
+        "merchant_id",
+        "undoes",
+        unique=True,
+        sqlite_where=text("undoes IS NOT NULL"),
+        postgresql_where=text("undoes IS NOT NULL"),
+    ),
 )
 
 answered = Table(

@@ -436,6 +436,14 @@ def upgrade() -> None:
         ["merchant_id", "card_id", "at"],
         unique=False,
     )
+    op.create_index(
+        "ix_ledger_entry_undoes",
+        "ledger_entry",
+        ["merchant_id", "undoes"],
+        unique=True,
+        sqlite_where=sa.text("undoes IS NOT NULL"),
+        postgresql_where=sa.text("undoes IS NOT NULL"),
+    )
     op.create_table(
         "voucher",
         sa.Column("merchant_id", sa.String(length=40), nullable=False),
