@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from core.vault import Vault
+
+
+def line_url(basic_id: str, code: str) -> str:
+    """The link that opens the shop's chat with `STAMP <code>` filled in; "" without one.
+
+    LINE takes the text after a bare question mark, without a key
+    (https://developers.line.biz/en/docs/messaging-api/using-line-url-scheme/).
+    """
+    if not basic_id:
+        return ""
+    return f"https://line.me/R/oaMessage/{quote(basic_id)}/?{quote(f'STAMP {code}')}"
+
+
+def friend_url(basic_id: str) -> str:
+    """The link that adds the shop as a friend in LINE; "" without a channel."""
+    return f"https://line.me/R/ti/p/{quote(basic_id)}" if basic_id else ""
 
 
 class Links:
