@@ -95,6 +95,10 @@ class Database:
     ) -> T:
         """Run `fn(tx, …)` on one consistent snapshot. It must not write."""
         async with self._engine.connect() as connection:
+            if self._writer is None:
+                await connection.execution_options(
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
             return await connection.run_sync(lambda c: fn(Tx(c), *args, **kwargs))
 
     def watch(self, topics: Collection[str]) -> Watch:

@@ -35,9 +35,7 @@ async def test_one_failing_write_of_a_group_takes_no_other_with_it(db, clock):
     assert good == {int(row.subject) for row in rows}
 
 
-async def test_a_read_cannot_write_on_sqlite(db, clock):
-    if db.dialect != "sqlite":
-        return
+async def test_a_read_cannot_write(db, clock):
     with pytest.raises(DBAPIError):
         await db.read(note, None, "test", "act", "x", clock.now())
 

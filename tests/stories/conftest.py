@@ -1,0 +1,110 @@
+"""The world of the stories: the real service among stand-ins that speak HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from core.clock import Clock
+from jobs.demo.world import CHANNEL_ID, MERCHANT, World, demo_world
+from jobs.serve import Service, running
+
+
+@dataclass(kw_only=True)
+class Town:
+    """A shop, its customers' phones, and a POS with the shop's API key."""
+
+    world: World
+    service: Service
+    web: aiohttp.ClientSession
+    url: str
+
+    async def api(self, method: str, path: str, body: Any = None) -> Any:
+        """Call the JSON API as the POS does; the decoded answer."""
+        key = self.world.shop.api_keys[0]["key"]
+        async with self.web.request(
+            method,
+            f"{self.url}/api/v1{path}",
+            json=body,
+            headers={"Authorization": f"Bearer {key}"},
+        ) as answer:
+            assert answer.status < 300, (answer.status, await answer.text())
+            return await answer.json()
+
+    async def till_code(self, stamps: int = 1) -> str:
+        """A fresh code as the till shows it."""
+        body = {"shop": "main", "program": "coffee", "stamps": stamps}
+        made = await self.api("POST", "/till-codes", body)
+        return str(made["code"])
+
+    async def say(self, user_id: str, text: str) -> dict[str, Any]:
+        """Send a chat message; the first message of the answer."""
+        line = self.world.line
+        hook = await line.say(CHANNEL_ID, user_id, text)
+        assert hook.status == 200
+        [first, *_] = await line.wait_for_reply(CHANNEL_ID, user_id)
+        return first.message
+
+    async def follow(self, user_id: str) -> dict[str, Any]:
+        """Add the shop as a friend; the first message of the answer."""
+        line = self.world.line
+        await line.follow(CHANNEL_ID, user_id)
+        [first, *_] = await line.wait_for_reply(CHANNEL_ID, user_id)
+        return first.message
+
+    async def card_of(self, user_id: str) -> dict[str, Any]:
+        """The person's card as the JSON API tells it."""
+        [card] = (await self.api("GET", f"/cards?line_user_id={user_id}"))["cards"]
+        return dict(card)
+
+
+async def until(look: Any, timeout: float = 10.0) -> Any:
+    """Look again and again until there is something; TimeoutError if never."""
+    async with asyncio.timeout(timeout):
+        while not (found := look()):
+            await asyncio.sleep(0.01)
+        return found
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def story_database(database_kind: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of an empty database of each kind in turn ("" for SQLite's file)."""
+    if database_kind == "sqlite":
+        yield ""
+        return
+    server = request.getfixturevalue("postgres")
+    url = server.fresh(empty=True)
+    yield url
+    server.drop(url)
+
+
+@pytest.fixture
+async def town(story_database: str, tmp_path: Path) -> AsyncIterator[Town]:
+    """The demo shop あおぞら珈琲, open for business."""
+    clock = Clock()
+    port = free_port()
+    async with (
+        demo_world(tmp_path, port, clock, database_url=story_database) as world,
+        running(world.settings, clock=clock, host="127.0.0.1", port=port) as service,
+        aiohttp.ClientSession() as web,
+    ):
+        yield Town(
+            world=world, service=service, web=web, url=f"http://127.0.0.1:{port}"
+        )
+
+
+__all__ = ["CHANNEL_ID", "MERCHANT", "Town", "free_port", "until"]
