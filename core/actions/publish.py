@@ -128,7 +128,10 @@ def _complete_cards(tx: Tx, program: Program, new: Design, now: datetime) -> Non
         return
     merchant = load_merchant(tx, program.merchant_id)
     least = 0 if new.expires != old.expires else min(new.goal, old.goal)
-    for card in cards_of_program(tx, program.merchant_id, program.id, least=least):
+    cards = cards_of_program(
+        tx, program.merchant_id, program.id, least=least, lock=True
+    )
+    for card in cards:
         moved = at_new_goal(card.balance, old, new)
         expires_at = later_expiry(card.expires_at, _expiry(merchant, card, new))
         if not moved.steps and expires_at == card.expires_at:

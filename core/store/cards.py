@@ -70,15 +70,20 @@ def cards_with_external_id(
 
 
 def cards_of_program(
-    tx: Tx, merchant_id: MerchantId, program_id: ProgramId, *, least: int = 0
+    tx: Tx,
+    merchant_id: MerchantId,
+    program_id: ProgramId,
+    *,
+    least: int = 0,
+    lock: bool = False,
 ) -> list[Card]:
-    """The program's cards that show at least `least` stamps, locked."""
-    rows = tx.execute(
+    """The program's cards that show at least `least` stamps."""
+    statement = (
         _of(merchant_id)
         .where(card.c.program_id == program_id, card.c.balance >= least)
         .order_by(card.c.id)
-        .with_for_update()
     )
+    rows = tx.execute(statement.with_for_update() if lock else statement)
     return [_card(row) for row in rows]
 
 

@@ -1,0 +1,261 @@
+import asyncio
+import io
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from PIL import Image, ImageChops
+
+from core.rules.colours import contrast_ratio, rgb
+from core.rules.glyphs import GLYPHS
+from core.rules.types import CardId, Look, MerchantId
+from passes.art import Art
+from passes.artwork import Artwork
+from passes.layout import Canvas, lay_out
+from passes.uploads import clean_picture
+from tests.passes.faces import BROWN, make_face
+
+DIGEST = "ab" * 32
+MINE = replace(BROWN, icon=f"picture:{DIGEST}")
+GREEN = (0, 200, 60)
+HARD = [("#808080", "#818181"), ("#FFFFFF", "#FFFF00"), ("#000000", "#000033")]
+
+
+def own_icon() -> bytes:
+    stream = io.BytesIO()
+    Image.new("RGB", (200, 200), GREEN).save(stream, "PNG")
+    return clean_picture(stream.getvalue())
+
+
+class Icons:
+    """What a merchant has uploaded; counts how often it was asked for."""
+
+    def __init__(self, content: bytes | None = None) -> None:
+        self.content = content
+        self.asked: list[tuple[str, str]] = []
+
+    async def load(self, merchant_id: MerchantId, digest: str) -> bytes | None:
+        self.asked.append((merchant_id, digest))
+        await asyncio.sleep(0)
+        return self.content
+
+
+def studio(content: bytes | None = None, **options: Any) -> Artwork:
+    return Artwork(Icons(content).load, **options)
+
+
+def opened(png: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(png))
+    assert image.format == "PNG"
+    return image
+
+
+def strip_canvas(scale: int) -> Canvas:
+    return Canvas(375 * scale, 144 * scale, 20 * scale, 12 * scale)
+
+
+def changed(a: bytes, b: bytes) -> tuple[int, int, int, int] | None:
+    one, other = opened(a).convert("RGB"), opened(b).convert("RGB")
+    return ImageChops.difference(one, other).getbbox()
+
+
+# --- what wallets ask for -------------------------------------------------------
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3])
+async def test_apples_pictures_have_the_points_of_its_table(scale: int) -> None:
+    art, face = studio(), make_face()
+    strip = opened(await art.strip(face, scale))
+    assert strip.size == (375 * scale, 144 * scale)
+    assert opened(await art.icon(face, scale)).size == (38 * scale, 38 * scale)
+    assert opened(await art.logo(face, scale)).size == (50 * scale, 50 * scale)
+
+
+async def test_googles_pictures_have_the_pixels_of_its_guide() -> None:
+    art, face = studio(), make_face()
+    assert opened(await art.hero(face)).size == (1032, 336)
+    logo = opened(await art.program_logo(face)).convert("RGBA")
+    assert logo.size == (660, 660)
+    assert logo.getchannel("A").getextrema() == (255, 255)
+
+
+async def test_googles_logo_survives_the_circle_that_is_cut_out_of_it() -> None:
+    logo = opened(await studio().program_logo(make_face())).convert("RGB")
+    ground = logo.getpixel((0, 0))
+    safe = round(660 * 0.15)
+    plain = Image.new("RGB", logo.size, ground)
+    box = ImageChops.difference(logo, plain).getbbox()
+    assert box is not None
+    assert min(box[:2]) >= safe
+    assert max(box[2:]) <= 660 - safe
+
+
+async def test_apples_logo_is_round_without_margin_and_shows_the_pass_around_it() -> (
+    None
+):
+    logo = opened(await studio().logo(make_face(), 3)).convert("RGBA").getchannel("A")
+    assert logo.getpixel((0, 0)) == 0
+    assert logo.getbbox() == (0, 0, 150, 150)
+
+
+@pytest.mark.parametrize("goal", [1, 10, 50])
+async def test_pictures_of_stamps_are_small_palettes(goal: int) -> None:
+    art = studio()
+    for face in (make_face(0, goal), make_face(goal, goal)):
+        for png in (await art.strip(face, 3), await art.hero(face)):
+            assert opened(png).mode == "P"
+            assert len(png) < 24_000
+
+
+async def test_the_same_card_gives_the_same_bytes_in_every_process() -> None:
+    face = make_face()
+    assert await studio().strip(face, 3) == await studio().strip(face, 3)
+
+
+# --- stamps ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("goal", [1, 5, 10, 20, 30, 50])
+async def test_each_stamp_changes_its_own_place_only(goal: int) -> None:
+    art = studio()
+    places = lay_out(goal, {5, goal}, strip_canvas(2))
+    before = await art.strip(make_face(0, goal), 2)
+    for number, place in enumerate(places, start=1):
+        after = await art.strip(make_face(number, goal), 2)
+        box = changed(before, after)
+        assert box is not None, number
+        assert box[0] >= place.left
+        assert box[1] >= place.top
+        assert box[2] <= place.left + place.side
+        assert box[3] <= place.top + place.side
+        before = after
+
+
+@pytest.mark.parametrize("balance", [0, 10])
+async def test_reward_and_goal_are_marked_empty_and_stamped(balance: int) -> None:
+    with_reward = await studio().strip(make_face(balance, extra=(5,)), 3)
+    without = await studio().strip(make_face(balance, extra=()), 3)
+    fifth = lay_out(10, {5}, strip_canvas(3))[4]
+    box = changed(with_reward, without)
+    assert box is not None
+    assert fifth.left <= box[0] < box[2] <= fifth.left + fifth.side
+
+    card = opened(without).convert("RGB")
+    tiles = [
+        card.crop((p.left, p.top, p.left + p.side, p.top + p.side))
+        for p in lay_out(10, (), strip_canvas(3))
+    ]
+    # Stamps lean in turns of five: the tenth would be as the fifth, but is the goal.
+    assert ImageChops.difference(tiles[4], tiles[9]).getbbox()
+
+
+@pytest.mark.parametrize("icon", GLYPHS)
+async def test_every_icon_gives_a_stamp_of_its_own(icon: str) -> None:
+    art = studio()
+    other = "heart" if icon != "heart" else "star"
+    one = make_face(1, look=replace(BROWN, icon=icon))
+    two = make_face(1, look=replace(BROWN, icon=other))
+    assert changed(await art.strip(one, 1), await art.strip(two, 1))
+
+
+@pytest.mark.parametrize(("background", "foreground"), HARD)
+async def test_stamps_and_rings_stand_out_in_any_colours(
+    background: str, foreground: str
+) -> None:
+    look = Look(background=background, foreground=foreground, icon="leaf")
+    face = make_face(1, extra=(), look=look)
+    strip = opened(await studio().strip(face, 3)).convert("RGB")
+    stamped, empty, *_ = lay_out(10, (), strip_canvas(3))
+
+    def at(left: int, top: int) -> str:
+        pixel = strip.getpixel((left, top))
+        assert isinstance(pixel, tuple)
+        return "#{:02X}{:02X}{:02X}".format(*pixel)
+
+    paper = at(0, 0)
+    assert paper == background
+    inside_the_disc = at(stamped.left + stamped.side // 2, stamped.top + 8)
+    column = empty.left + empty.side // 2
+    rim = {at(column, empty.top + dy) for dy in range(10)}
+    assert contrast_ratio(inside_the_disc, paper) >= 4.4
+    assert max(contrast_ratio(colour, paper) for colour in rim) >= 2.9
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3])
+async def test_the_strip_meets_the_pass_in_exactly_its_colour(scale: int) -> None:
+    for background in ("#5A3A22", "#010203", "#FEFDFC", "#06C755", "#808080"):
+        look = replace(BROWN, background=background)
+        strip = opened(await studio().strip(make_face(look=look), scale)).convert("RGB")
+        edge = strip.crop((0, 0, 20 * scale - 1, 144 * scale))
+        assert edge.getcolors() == [(edge.width * edge.height, rgb(background))]
+
+
+# --- merchants' own icons -------------------------------------------------------
+
+
+async def test_the_merchants_own_icon_is_in_every_picture() -> None:
+    art, face = studio(own_icon()), make_face(10, look=MINE)
+    for png in (
+        await art.strip(face, 3),
+        await art.hero(face),
+        await art.icon(face, 3),
+        await art.logo(face, 3),
+        await art.program_logo(face),
+    ):
+        colours = opened(png).convert("RGBA").convert("RGB").getcolors(2**20)
+        assert colours is not None
+        assert any(
+            max(abs(a - b) for a, b in zip(colour, GREEN, strict=True)) < 6
+            for _, colour in colours
+            if isinstance(colour, tuple)
+        )
+
+
+@pytest.mark.parametrize("content", [None, b"damaged"])
+async def test_a_lost_icon_is_a_star(content: bytes | None) -> None:
+    star = make_face(look=replace(BROWN, icon="star"))
+    lost = make_face(look=MINE)
+    assert await studio(content).strip(lost, 2) == await studio().strip(star, 2)
+
+
+async def test_a_lost_icon_that_comes_back_is_shown() -> None:
+    icons = Icons(None)
+    art, face = Artwork(icons.load), make_face(look=MINE)
+    star = await art.strip(face, 1)
+    icons.content = own_icon()
+    assert await art.strip(face, 1) != star
+    assert icons.asked[0] == ("m", DIGEST)
+
+
+# --- drawn once -----------------------------------------------------------------
+
+
+async def test_a_crowd_at_once_draws_a_design_once() -> None:
+    icons = Icons(own_icon())
+    art = Artwork(icons.load)
+    faces = [make_face(n % 11, look=MINE) for n in range(44)]
+    pictures = await asyncio.gather(*(art.strip(face, 3) for face in faces))
+    assert len(icons.asked) == 1
+    assert len({id(picture) for picture in pictures}) == 11
+
+
+async def test_a_picture_that_was_drawn_costs_nothing_any_more() -> None:
+    art, face = studio(), make_face()
+    first = await art.strip(face, 3)
+    assert await art.strip(replace(face, card_id=CardId("d"), code="x"), 3) is first
+
+
+async def test_the_shelf_stays_within_its_size() -> None:
+    art = studio(most_bytes=30_000)
+    for balance in range(11):
+        assert await art.strip(make_face(balance), 3)
+    assert art.kept_bytes <= 30_000
+    newest = make_face(10)
+    assert await art.strip(newest, 3) is await art.strip(newest, 3)
+
+
+@pytest.mark.parametrize(("balance", "scale"), [(-1, 1), (11, 1), (3, 0), (3, 4)])
+async def test_a_picture_that_cannot_be_is_refused(balance: int, scale: int) -> None:
+    art = Art.of_face(make_face())
+    with pytest.raises(ValueError, match="no picture"):
+        await studio().draw(art, "strip", balance, scale)
