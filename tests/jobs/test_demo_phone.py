@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from core.wording import keys
+from jobs.demo.google_wallet import SaveRefused
 from jobs.demo.pass_file import BadPass, change_message, open_pass
 from tests.jobs.demo_sample import CHANNEL, SERIAL, TYPE, Sample, pkpass
 
@@ -155,6 +156,20 @@ async def test_only_the_shops_own_links_are_fetched(sample, web):
         assert answer.status == 404
 
 
+async def test_a_refused_save_is_told_and_nothing_is_kept(sample, web):
+    async def refuse(_jwt: str) -> str:
+        raise SaveRefused("The pass is saved in another account.")
+
+    sample.google.save = refuse
+    link = f"{sample.service.url}/w/sample"
+    status, answer = await do(web, sample, "/wallet/google", url=link)
+    assert (status, answer) == (
+        502,
+        {"problem": "The pass is saved in another account."},
+    )
+    assert (await look(web, sample))["google"] == []
+
+
 async def test_other_sites_can_neither_post_nor_come_by_another_name(sample, web):
     async with web.post(f"{sample.url}/follow", data={"a": "b"}) as answer:
         assert answer.status == 415
@@ -231,6 +246,7 @@ async def test_a_browser_draws_it_all_without_breaking_the_policy(sample):
         sample.open_code("7K3Q9FJ2")
         await page.click("#step-stamp [data-do=camera]")
         await page.click(".finder-code")
+        await page.wait_for_selector("#chat-text.is-filled")
         assert await page.input_value("#chat-text") == "STAMP 7K3Q9FJ2"
         await page.click("#chat-send")
         await page.wait_for_selector("#step-stamp.is-done")
