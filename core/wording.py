@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime
 
+from core.rules.days import last_day
 from core.rules.types import Language
 
 LANGUAGES: tuple[Language, ...] = ("ja", "en")
@@ -46,6 +47,11 @@ def say_day(at: datetime | date, timezone: str, language: Language) -> str:
     if language == "ja":
         return f"{day.year}/{day.month}/{day.day}"
     return format_date(day, "MMM d, y", locale="en")
+
+
+def say_last_day(expires_at: datetime, timezone: str, language: Language) -> str:
+    """The last day on which what ends at `expires_at` can be used."""
+    return say_day(last_day(expires_at, ZoneInfo(timezone)), timezone, language)
 
 
 def pick_language(wanted: str | None) -> Language:

@@ -9,6 +9,7 @@ from typing import Literal
 from core.database import Tx
 from core.errors import Invalid, NotFound
 from core.rules.types import Entry, MerchantId, StaffId, TillCode
+from core.store.answers import first_answer, keep_answer
 from core.store.cards import load_card
 from core.store.customers import find_customer
 from core.store.journal import note
@@ -47,11 +48,21 @@ def make_till_code(
     stamps: int,
     staff_id: StaffId | None,
     now: datetime,
+    key: str | None = None,
 ) -> TillCode:
-    """A fresh single-use code, good for 90 s.
+    """A single-use code, good for 90 s; the same `key` gets the same code again.
 
-    Raises `NotFound` for the shop or program, `Invalid` for the number of stamps.
+    Raises `NotFound` for the shop or program, `Invalid` for the number of stamps, and
+    for a `key` that asked for something else before.
     """
+    asked = [shop_key, program_key, stamps]
+    first = key and first_answer(tx, merchant_id, key, now)
+    if first:
+        if first["asked"] != asked:
+            raise Invalid({"key": ("till.key_reused", {})})
+        known = find_till_code(tx, merchant_id, first["code"])
+        if known is not None:
+            return known
     shop = next((s for s in list_shops(tx, merchant_id) if s.key == shop_key), None)
     if shop is None:
         raise NotFound("shop")
@@ -71,6 +82,8 @@ def make_till_code(
         expires_at=now + LIVES,
     )
     add_till_code(tx, code, now)
+    if key:
+        keep_answer(tx, merchant_id, key, {"code": code.code, "asked": asked})
     actor = f"staff:{staff_id}" if staff_id else "api"
     note(tx, merchant_id, actor, "till_code.made", shop.id, now, stamps=stamps)
     return code

@@ -23,6 +23,14 @@ def end_of(day: date, zone: ZoneInfo, day_starts_at: int) -> datetime:
     return start_of(day + timedelta(1), zone, day_starts_at)
 
 
+def last_day(expires_at: datetime, zone: ZoneInfo) -> date:
+    """The last business day on which something that ends at `expires_at` is good.
+
+    Ends fall on a cut-off hour of 0 to 9: ten hours earlier it is that day for all.
+    """
+    return (expires_at.astimezone(zone) - timedelta(hours=10)).date()
+
+
 def add_months(day: date, months: int) -> date:
     """The same day `months` later, clamped to the month's end (31 Jan + 1 = 28 Feb)."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)

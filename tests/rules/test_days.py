@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.rules.days import add_months, business_day, end_of, start_of
+from core.rules.days import add_months, business_day, end_of, last_day, start_of
 from core.rules.expiry import card_expires_at, voucher_expires_at
 from core.rules.types import Expiry
 
@@ -69,3 +69,12 @@ def test_a_voucher_without_a_term_never_ends():
     assert voucher_expires_at(None, issued=now, zone=TOKYO, day_starts_at=0) is None
     thirty = voucher_expires_at("30d", issued=now, zone=TOKYO, day_starts_at=0)
     assert datetime(2026, 3, 2, 15, 0, tzinfo=UTC) == thirty
+
+
+@given(
+    st.dates(date(2020, 1, 1), date(2035, 1, 1)),
+    st.sampled_from([TOKYO, BERLIN]),
+    st.integers(0, 9),
+)
+def test_what_ends_with_a_business_day_is_good_on_that_day(day, zone, hour):
+    assert day == last_day(end_of(day, zone, hour), zone)
