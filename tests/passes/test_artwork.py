@@ -149,6 +149,18 @@ async def test_reward_and_goal_are_marked_empty_and_stamped(balance: int) -> Non
     assert ImageChops.difference(tiles[4], tiles[9]).getbbox()
 
 
+async def test_an_empty_reward_shows_a_gift_and_the_goal_a_star() -> None:
+    card = opened(await studio().strip(make_face(0, extra=(5,)), 3)).convert("RGB")
+    middles = []
+    for place in lay_out(10, {5}, strip_canvas(3)):
+        centre_x, centre_y = place.left + place.side // 2, place.top + place.side // 2
+        box = (centre_x - 30, centre_y - 30, centre_x + 30, centre_y + 30)
+        middles.append(card.crop(box).tobytes())
+    plain, gift, star = middles[0], middles[4], middles[9]
+    assert middles == [plain] * 4 + [gift] + [plain] * 4 + [star]
+    assert len({plain, gift, star}) == 3
+
+
 @pytest.mark.parametrize("icon", GLYPHS)
 async def test_every_icon_gives_a_stamp_of_its_own(icon: str) -> None:
     art = studio()

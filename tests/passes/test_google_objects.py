@@ -149,6 +149,8 @@ def test_a_patch_has_every_volatile_field_and_deletes_what_is_gone() -> None:
 
     assert patch.keys() == {
         "state",
+        "accountId",
+        "barcode",
         "loyaltyPoints",
         "secondaryLoyaltyPoints",
         "heroImage",
@@ -165,8 +167,12 @@ def test_no_name_and_no_line_id_leaves_the_house() -> None:
     assert "U000" not in sent
 
 
-def test_a_shell_has_nothing_but_its_ids() -> None:
-    assert bare(an_object(a_face())) == {
+def test_a_shell_has_its_ids_and_says_that_the_card_was_stopped() -> None:
+    shell = bare(a_face(), HELD, issuer_id=ISSUER)
+    [text] = shell.pop("textModulesData")
+
+    assert text["body"] == "このカードは停止されています"
+    assert shell == {
         "id": f"{ISSUER}.c.{HELD.id}",
         "classId": f"{ISSUER}.p.{a_face().program_id}",
         "state": "INACTIVE",

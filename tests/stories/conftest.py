@@ -28,7 +28,7 @@ class Town:
 
     async def api(self, method: str, path: str, body: Any = None) -> Any:
         """Call the JSON API as the POS does; the decoded answer."""
-        key = self.world.shop.api_keys[0]["key"]
+        key = self.world.shop.api_keys["pos"]
         async with self.web.request(
             method,
             f"{self.url}/api/v1{path}",

@@ -29,7 +29,7 @@ async def test_one_stamp_shows_in_the_chat_and_on_both_passes(town):
     # The till knows who it was.
     state = await town.api("GET", f"/till-codes/{code}")
     card = await town.card_of(hanako)
-    assert ("claimed", card["id"]) == (state["state"], state["card"])
+    assert ("claimed", card["id"]) == (state["state"], state["card"]["id"])
     assert (1, 10, "花子") == (card["balance"], card["goal"], card["customer"]["name"])
 
     # The card goes into both wallets, the same card with the same balance.

@@ -1,0 +1,197 @@
+"""The .pkpass file: complete, signed, readable by others than us."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+
+import pytest
+
+from jobs.demo.pass_file import open_pass
+from passes.apple.bundle import build_pkpass, pass_strings
+from tests.passes.apple_chain import PASS_TYPE, TEAM, is_signed, signer
+
+PNG = b"\x89PNG\r\n\x1a\n"
+PICTURES = {
+    "icon.png": PNG + b"1",
+    "icon@2x.png": PNG + b"2",
+    "icon@3x.png": PNG + b"3",
+    "strip@2x.png": PNG + b"4" * 5000,
+}
+STRINGS = {"ja": {"スタンプ": "スタンプ"}, "en": {"スタンプ": "Stamps"}}
+
+
+def make_info(**changes):
+    info = {
+        "formatVersion": 1,
+        "passTypeIdentifier": PASS_TYPE,
+        "teamIdentifier": TEAM,
+        "serialNumber": "01KBSERIALSERIALSERIAL0000",
+        "organizationName": "あおぞら珈琲",
+        "description": "コーヒーカード",
+        "backgroundColor": "rgb(90, 58, 34)",
+        "webServiceURL": "https://stamps.example.jp/apple",
+        "authenticationToken": "a-token-of-sixteen-letters",
+        "barcodes": [
+            {
+                "format": "PKBarcodeFormatQR",
+                "message": "https://stamps.example.jp/c/abc",
+                "messageEncoding": "iso-8859-1",
+            }
+        ],
+        "storeCard": {
+            "headerFields": [{"key": "stamps", "label": "スタンプ", "value": "3/10"}]
+        },
+    }
+    return {k: v for k, v in (info | changes).items() if v is not None}
+
+
+def build(info=None, pictures=None, strings=None) -> bytes:
+    return build_pkpass(
+        make_info() if info is None else info,
+        PICTURES if pictures is None else pictures,
+        STRINGS if strings is None else strings,
+        signer(),
+    )
+
+
+def unzip(content: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.testzip() is None
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_the_file_has_what_was_given_and_nothing_else():
+    files = unzip(build())
+    assert set(files) == {
+        *PICTURES,
+        *("pass.json", "manifest.json", "signature"),
+        *("ja.lproj/pass.strings", "en.lproj/pass.strings"),
+    }
+    assert json.loads(files["pass.json"]) == make_info()
+    assert {n: files[n] for n in PICTURES} == PICTURES
+
+
+def test_the_manifest_has_the_sha1_of_every_other_file():
+    files = unzip(build())
+    manifest = json.loads(files["manifest.json"])
+    assert manifest == {
+        name: hashlib.sha1(content).hexdigest()
+        for name, content in files.items()
+        if name not in {"manifest.json", "signature"}
+    }
+
+
+@pytest.mark.parametrize("tool", ["smime", "cms"])
+def test_openssl_accepts_the_finished_pass(tmp_path, tool):
+    files = unzip(build())
+    assert is_signed(tmp_path, files["manifest.json"], files["signature"], tool)
+
+
+def test_files_are_stored_without_compression_or_dates():
+    with zipfile.ZipFile(io.BytesIO(build())) as archive:
+        for entry in archive.infolist():
+            assert entry.compress_type == zipfile.ZIP_STORED
+            assert entry.date_time == (1980, 1, 1, 0, 0, 0)
+            assert not entry.extra
+
+
+def test_the_same_pass_is_the_same_but_for_its_signature():
+    one, two = unzip(build()), unzip(build())
+    del one["signature"], two["signature"]
+    assert one == two
+
+
+def test_one_pass_leaves_nothing_behind_for_the_next():
+    build()
+    few = {n: PICTURES[n] for n in ("icon.png", "icon@2x.png")}
+    manifest = json.loads(unzip(build(pictures=few, strings={}))["manifest.json"])
+    assert set(manifest) == {*few, "pass.json"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'say "hi"',
+        "back\\slash",
+        "two\nlines",
+        "a\r\nb",
+        "tab\there",
+        'end"',
+        "\\",
+        "☕️",
+    ],
+)
+def test_any_text_survives_the_translations(text):
+    strings = {"ja": {"key": text, text: "x"}, "en": {"key": "second", text: "y"}}
+    found = open_pass(build(strings=strings))
+    assert found.strings["ja"]["key"] == text.replace("\r", "")
+    assert found.strings["en"][text.replace("\r", "")] == "y"
+
+
+def test_translations_are_utf16_with_a_byte_order_mark():
+    content = pass_strings({"スタンプ": 'A "stamp"'})
+    assert content[:2] == b"\xff\xfe"
+    assert content.decode("utf-16") == '"スタンプ" = "A \\"stamp\\"";\n'
+
+
+def wrong_card(*fields, group="backFields"):
+    return make_info(storeCard={group: list(fields)})
+
+
+BAD = {
+    "formatVersion": make_info(formatVersion=2),
+    "teamIdentifier": make_info(teamIdentifier=None),
+    "organizationName": make_info(organizationName=""),
+    "storeCard is": make_info(storeCard=None),
+    "serialNumber": make_info(serialNumber="short"),
+    "backgroundColor": make_info(backgroundColor="#5A3A22"),
+    "need each other": make_info(authenticationToken=None),
+    "authenticationToken": make_info(authenticationToken="short"),
+    "webServiceURL": make_info(webServiceURL="stamps.example.jp"),
+    "key": wrong_card({"key": "a", "value": "1"}, {"key": "a", "value": "2"}),
+    "value": wrong_card({"key": "a"}),
+    "lacks %@": wrong_card({"key": "a", "value": "1", "changeMessage": ""}),
+    "more than one field": wrong_card(
+        {"key": "a", "value": "1", "changeMessage": "%@"},
+        {"key": "b", "value": "1", "changeMessage": "%@"},
+    ),
+    "header": wrong_card(
+        *({"key": str(n), "value": ""} for n in range(4)), group="headerFields"
+    ),
+    "auxiliary": wrong_card(
+        *({"key": str(n), "value": ""} for n in range(5)), group="auxiliaryFields"
+    ),
+    "ASCII": make_info(
+        barcodes=[{"message": "https://珈琲.jp", "messageEncoding": "iso-8859-1"}]
+    ),
+    "messageEncoding": make_info(barcodes=[{"message": "a"}]),
+    "locations": make_info(locations=[{}] * 11),
+    "time zone": make_info(expirationDate="2027-03-31T00:00:00"),
+}
+
+
+@pytest.mark.parametrize("problem", BAD)
+def test_what_a_phone_would_refuse_is_never_signed(problem):
+    with pytest.raises(ValueError, match=problem):
+        build(BAD[problem])
+
+
+@pytest.mark.parametrize(
+    ("pictures", "problem"),
+    [
+        ({}, "icon.png is missing"),
+        (PICTURES | {"../../evil.png": PNG}, "no picture's name"),
+        (PICTURES | {"strip.png": b"GIF89a"}, "no PNG"),
+    ],
+)
+def test_pictures_are_checked_too(pictures, problem):
+    with pytest.raises(ValueError, match=problem):
+        build(pictures=pictures)
+
+
+def test_all_problems_are_told_at_once():
+    with pytest.raises(ValueError, match=r"teamIdentifier.*serialNumber"):
+        build(make_info(teamIdentifier=None, serialNumber="short"))
