@@ -21,6 +21,7 @@ from core.store.cards import (
     cards_of_customer,
     cards_with_external_id,
     find_card_by_code,
+    find_card_by_id,
 )
 from core.store.cards import load_card as stored_card
 from core.store.customers import find_customer
@@ -92,6 +93,12 @@ def find_cards(
 def card_by_code(tx: Tx, code: str, now: datetime) -> CardView | None:
     """The card whose barcode carries `code`, whoever's it is, or None."""
     card = find_card_by_code(tx, code)
+    return None if card is None else _view(tx, card, now)
+
+
+def card_by_id(tx: Tx, card_id: CardId, now: datetime) -> CardView | None:
+    """The card that a link of ours names, whoever's it is, or None."""
+    card = find_card_by_id(tx, card_id)
     return None if card is None else _view(tx, card, now)
 
 

@@ -14,6 +14,7 @@ from core.store import passes
 from core.store.cards import load_card
 from core.store.journal import note
 from core.store.merchants import merchants_with_pass_type
+from core.store.outbox import announce
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +87,9 @@ def mark_installed(tx: Tx, pass_id: PassId, *, installed: bool, now: datetime) -
     if held is None or held.installed == installed:
         return
     passes.set_installed(tx, held, installed=installed)
+    if installed:
+        # It may have been saved in an earlier state than the card has now.
+        announce(tx, held.merchant_id, f"pass:{held.id}", now)
     _note(tx, held, "pass.installed" if installed else "pass.removed", now)
 
 

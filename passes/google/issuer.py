@@ -1,0 +1,237 @@
+"""Cards in Google Wallet: Google keeps each object, so it is told of every change."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
+
+import aiohttp
+import structlog
+
+from core.actions.cards import ledger
+from core.clock import Clock
+from core.config import Settings
+from core.database import Database
+from core.errors import DeliveryError
+from core.links import Links
+from core.rules.face import CardFace
+from core.rules.types import HeldPass, MerchantId, PassId
+from core.vault import Vault
+from passes.art import picture_path
+from passes.google.api import OBJECT, GoogleApi
+from passes.google.callback import BadCallback, PassEvent, read_callback
+from passes.google.classes import Classes
+from passes.google.connection import Connection, Connections
+from passes.google.heard import HeardEvents
+from passes.google.notice import NOTIFY, may_ring
+from passes.google.objects import Json, bare, loyalty_object, object_id, volatile
+from passes.google.root_keys import RootKeys
+from passes.google.save_link import lean_link, skinny_link
+
+# How long a person who tapped "Add to Google Wallet" waits for Google at most.
+BUDGET_SECONDS = 2.5
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True, weakref_slot=True)
+class _Lane:
+    """One update of a pass at a time; `sent` is the newest state that went out."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    sent: int = -1
+
+
+class GoogleIssuer:
+    """The Google side of `passes.issuer.PassIssuer`, for every merchant."""
+
+    def __init__(
+        self,
+        db: Database,
+        settings: Settings,
+        vault: Vault,
+        links: Links,
+        session: aiohttp.ClientSession,
+        clock: Clock,
+        *,
+        budget: float = BUDGET_SECONDS,
+    ) -> None:
+        self._db = db
+        self._links = links
+        self._clock = clock
+        self._budget = budget
+        self._public_url = settings.public_url
+        self._connections = Connections(db, vault)
+        self._api = GoogleApi(session, settings, self._real_time)
+        self._classes = Classes(self._api, settings.public_url)
+        self._roots = RootKeys(
+            session, settings.google_callback_keys_url, self._real_time
+        )
+        self._lanes: WeakValueDictionary[PassId, _Lane] = WeakValueDictionary()
+        self._unfinished: set[asyncio.Task[None]] = set()
+        self.heard = HeardEvents()
+
+    async def configured(self, merchant_id: MerchantId) -> bool:
+        """Has the merchant entered a Google issuer? Google itself is not asked."""
+        return await self._connections.credentials(merchant_id) is not None
+
+    async def publish_class(self, face: CardFace, now: datetime) -> None:
+        """Tell Google the program's look, whatever it has. Raises DeliveryError."""
+        del now
+        connection = await self._connections.of(face.merchant_id)
+        await self._classes.publish(connection, face)
+
+    async def add_link(self, held: HeldPass, face: CardFace, now: datetime) -> str:
+        """The URL that saves this pass, within `budget` seconds.
+
+        Where Google does not answer in time, the link carries a lean card by itself and
+        the rest is sent behind it. DeliveryError where the link could not work at all.
+        """
+        del now
+        lane = self._lane(held)
+        connection = await self._connections.of(held.merchant_id)
+        thing = self._draw(connection, held, face)
+        put = self._run_behind(self._put(connection, held, face, lane))
+        await asyncio.wait({put}, timeout=self._budget)
+        is_there = put.done() and _succeeded(put)
+        link = skinny_link if is_there else lean_link
+        origin = "{0.scheme}://{0.netloc}".format(urlsplit(self._public_url))
+        return link(connection.account, thing, origin=origin, now=self._real_time())
+
+    async def refresh(self, held: HeldPass, face: CardFace, now: datetime) -> None:
+        """PATCH everything that a stamp can change. Raises DeliveryError."""
+        lane = self._lane(held)
+        connection = await self._connections.of(held.merchant_id)
+        entries = await self._db.read(ledger, held.merchant_id, held.card_id)
+        notify = NOTIFY if may_ring(entries, now) else {}
+        async with lane.lock:
+            if held.changed_at < lane.sent:
+                return
+            await self._classes.ensure(connection, face)
+            thing = self._draw(connection, held, face)
+            patch = volatile(thing) | notify
+            outcome = await self._api.patch(
+                connection.account, OBJECT, thing["id"], patch
+            )
+            if outcome == "missing":
+                await self._insert(connection, face, thing)
+            lane.sent = held.changed_at
+
+    def refresh_soon(self, held: HeldPass, face: CardFace, now: datetime) -> None:
+        """The same behind the caller's back; a failure is left to the next update.
+
+        For a pass that was just saved: its link may have carried a lean card.
+        """
+        self._run_behind(self.refresh(held, face, now))
+
+    async def void(self, held: HeldPass, face: CardFace, now: datetime) -> None:
+        """Take the pass back: INACTIVE, and empty, since Google deletes nothing.
+
+        Raises DeliveryError. A pass that Google never had stays unknown to it.
+        """
+        del now
+        lane = self._lane(held)
+        connection = await self._connections.of(held.merchant_id)
+        async with lane.lock:
+            shell = bare(face, held, issuer_id=connection.issuer_id)
+            await self._api.update(connection.account, OBJECT, shell)
+
+    async def is_saved(self, held: HeldPass) -> bool | None:
+        """Does anybody have the pass? None: Google does not know it.
+
+        Callbacks have been silent for months, so a nightly job asks.
+        """
+        connection = await self._connections.of(held.merchant_id)
+        name = object_id(connection.issuer_id, held.id)
+        found = await self._api.get(connection.account, OBJECT, name)
+        return None if found is None else found.get("hasUsers") is True
+
+    async def read_callback(
+        self, merchant_id: MerchantId, raw: bytes
+    ) -> PassEvent | BadCallback:
+        """Verify a callback's body for this merchant's issuer.
+
+        Raises DeliveryError while Google's keys cannot be had.
+        """
+        entered = await self._connections.credentials(merchant_id)
+        if entered is None:
+            return BadCallback("this merchant has no Google Wallet issuer")
+        roots = await self._roots.get()
+        now = self._real_time()
+        return read_callback(raw, issuer_id=entered.issuer_id, roots=roots, now=now)
+
+    async def close(self) -> None:
+        """Stop what still runs behind links that were given out."""
+        running = list(self._unfinished)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    async def _put(
+        self, connection: Connection, held: HeldPass, face: CardFace, lane: _Lane
+    ) -> None:
+        async with lane.lock:
+            if held.changed_at < lane.sent:
+                return
+            await self._classes.ensure(connection, face)
+            thing = self._draw(connection, held, face)
+            await self._insert(connection, face, thing)
+            lane.sent = held.changed_at
+
+    async def _insert(
+        self, connection: Connection, face: CardFace, thing: Json
+    ) -> None:
+        account = connection.account
+        outcome = await self._api.insert(account, OBJECT, thing)
+        if outcome == "missing":
+            await self._classes.publish(connection, face)
+            outcome = await self._api.insert(account, OBJECT, thing)
+        if outcome == "exists":
+            whole = thing | volatile(thing)
+            outcome = await self._api.patch(account, OBJECT, thing["id"], whole)
+        if outcome != "done":
+            raise DeliveryError("Google Wallet neither makes nor finds the pass")
+
+    def _draw(self, connection: Connection, held: HeldPass, face: CardFace) -> Json:
+        return loyalty_object(
+            face,
+            held,
+            issuer_id=connection.issuer_id,
+            card_url=self._links.card(face.code),
+            hero_url=self._public_url + picture_path(face, "hero"),
+        )
+
+    def _lane(self, held: HeldPass) -> _Lane:
+        # Before the first await of a call: a lane lives only while somebody holds it.
+        return self._lanes.setdefault(held.id, _Lane())
+
+    def _run_behind(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._unfinished.add(task)
+        task.add_done_callback(self._finish)
+        return task
+
+    def _finish(self, put: asyncio.Task[None]) -> None:
+        self._unfinished.discard(put)
+        if not put.cancelled() and put.exception() is not None:
+            log.warning("google_object_behind", error=str(put.exception()))
+
+    def _real_time(self) -> datetime:
+        # A drill moves our clock (STAMPCARD_CLOCK_OFFSET); Google's stays where it is
+        # and refuses signatures of another day.
+        return self._clock.now() - self._clock.offset
+
+
+def _succeeded(put: asyncio.Task[None]) -> bool:
+    """Did Google take it? DeliveryError where a lean link would fail as well."""
+    error = put.exception()
+    if isinstance(error, DeliveryError) and not (error.permanent or error.halts):
+        return False
+    if error is not None:
+        raise error
+    return True
