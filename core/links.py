@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import quote
 
-from itsdangerous import BadSignature, URLSafeTimedSerializer
+from itsdangerous import BadSignature, TimestampSigner, URLSafeTimedSerializer
 
+from core.clock import Clock
 from core.vault import Vault
 
 
@@ -29,8 +31,11 @@ def friend_url(basic_id: str) -> str:
 class Links:
     """Makes and reads the tokens in links such as /w/{token}."""
 
-    def __init__(self, vault: Vault, public_url: str) -> None:
+    def __init__(
+        self, vault: Vault, public_url: str, clock: Clock | None = None
+    ) -> None:
         self._vault = vault
+        self._clock = clock or Clock()
         self.public_url = public_url
 
     def sign(self, purpose: str, value: str) -> str:
@@ -57,4 +62,21 @@ class Links:
         return f"{self.public_url}/c/{code}"
 
     def _serializer(self, purpose: str) -> URLSafeTimedSerializer:
-        return URLSafeTimedSerializer(self._vault.derive("link", purpose), salt=purpose)
+        return URLSafeTimedSerializer(
+            self._vault.derive("link", purpose),
+            salt=purpose,
+            signer=_Signer,
+            signer_kwargs={"clock": self._clock},
+        )
+
+
+class _Signer(TimestampSigner):
+    """The library's own reads the wall clock."""
+
+    def __init__(self, *args: Any, clock: Clock, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._clock = clock
+
+    def get_timestamp(self) -> int:
+        """Seconds since 1970, by our clock."""
+        return int(self._clock.now().timestamp())

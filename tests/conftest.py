@@ -46,6 +46,10 @@ class ManualClock(Clock):
         return self.at
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--picture", default="", help="where the README's picture goes")
+
+
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()

@@ -8,28 +8,26 @@ from zoneinfo import ZoneInfo
 
 from core.actions.join import issue_card, meet_person
 from core.actions.outcomes import outcome_from_dict, outcome_to_dict
+from core.actions.vouchers import issue_vouchers
 from core.database import Tx
 from core.errors import NotFound
-from core.rules.expiry import voucher_expires_at
 from core.rules.granting import GrantFacts, GrantPlan, decide_grant
 from core.rules.types import (
     Card,
     Customer,
     Design,
-    EntryId,
     Granted,
     Merchant,
     Refused,
     StampAsk,
     TillCode,
-    VoucherId,
     Why,
 )
 from core.store.answers import first_answer, keep_answer
 from core.store.cards import load_card, lock_card, update_card
 from core.store.customers import append_refusal, find_customer, refusals_since
 from core.store.journal import note
-from core.store.ledger import add_voucher, append_entries, grants_since
+from core.store.ledger import append_entries, grants_since
 from core.store.merchants import load_merchant
 from core.store.passes import announce_passes
 from core.store.programs import load_design, load_program
@@ -150,7 +148,7 @@ def _give(
     plan = decide_grant(facts)
     if isinstance(plan, Refused):
         return plan
-    return _write(tx, ask, facts, plan)
+    return _write(tx, merchant, ask, facts, plan)
 
 
 def _recent(tx: Tx, card: Card, design: Design, now: datetime) -> list[datetime]:
@@ -159,7 +157,9 @@ def _recent(tx: Tx, card: Card, design: Design, now: datetime) -> list[datetime]
     return grants_since(tx, card, now - _RECENT)
 
 
-def _write(tx: Tx, ask: StampAsk, facts: GrantFacts, plan: GrantPlan) -> Granted:
+def _write(
+    tx: Tx, merchant: Merchant, ask: StampAsk, facts: GrantFacts, plan: GrantPlan
+) -> Granted:
     card, now = facts.card, facts.now
     entries = append_entries(
         tx,
@@ -188,7 +188,7 @@ def _write(tx: Tx, ask: StampAsk, facts: GrantFacts, plan: GrantPlan) -> Granted
         entry_id=entry_id,
         stamps=ask.stamps,
         completed=plan.advance.completions > 0,
-        vouchers=_issue_vouchers(tx, facts, plan, granted_by=entry_id),
+        vouchers=issue_vouchers(tx, merchant, card, plan.advance.earned, entry_id, now),
     )
     announce_passes(tx, card.merchant_id, card.id, now)
     note(
@@ -204,27 +204,6 @@ def _write(tx: Tx, ask: StampAsk, facts: GrantFacts, plan: GrantPlan) -> Granted
         shop=ask.shop_id,
     )
     return granted
-
-
-def _issue_vouchers(
-    tx: Tx, facts: GrantFacts, plan: GrantPlan, *, granted_by: EntryId
-) -> tuple[VoucherId, ...]:
-    return tuple(
-        add_voucher(
-            tx,
-            facts.card,
-            name=reward.name,
-            entry_id=granted_by,
-            expires_at=voucher_expires_at(
-                reward.valid,
-                issued=facts.now,
-                zone=facts.zone,
-                day_starts_at=facts.day_starts_at,
-            ),
-            now=facts.now,
-        )
-        for reward in plan.advance.earned
-    )
 
 
 def _actor(ask: StampAsk) -> str:

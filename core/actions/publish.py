@@ -6,25 +6,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from core.actions.vouchers import issue_vouchers
 from core.database import Tx
 from core.errors import NotFound
-from core.rules.expiry import card_expires_at, voucher_expires_at
+from core.rules.expiry import card_expires_at
 from core.rules.redesign import at_new_goal, later_expiry
 from core.rules.types import (
     Card,
     Design,
-    EntryId,
     Merchant,
     MerchantId,
     Program,
     ProgramId,
-    Reward,
     StaffId,
 )
 from core.store import programs
 from core.store.cards import cards_of_program, move_cards, update_card
 from core.store.journal import note
-from core.store.ledger import add_voucher, append_entries
+from core.store.ledger import append_entries
 from core.store.merchants import load_merchant
 from core.store.passes import announce_program
 from core.store.programs import list_programs, load_design
@@ -140,7 +139,7 @@ def _complete_cards(tx: Tx, program: Program, new: Design, now: datetime) -> Non
             entries = append_entries(
                 tx, card, moved.steps, how="rule", version=card.version, now=now
             )
-            _issue(tx, merchant, card, moved.earned, entries[0], now)
+            issue_vouchers(tx, merchant, card, moved.earned, entries[0], now)
         update_card(
             tx,
             card,
@@ -154,35 +153,10 @@ def _expiry(merchant: Merchant, card: Card, design: Design) -> datetime | None:
     return card_expires_at(
         design.expires,
         first=card.first_stamp_at,
-        last=card.last_stamp_at,
+        last=card.last_stamp_at or card.first_stamp_at,
         zone=ZoneInfo(merchant.timezone),
         day_starts_at=merchant.day_starts_at,
     )
-
-
-def _issue(
-    tx: Tx,
-    merchant: Merchant,
-    card: Card,
-    earned: tuple[Reward, ...],
-    entry_id: EntryId,
-    now: datetime,
-) -> None:
-    for reward in earned:
-        expires_at = voucher_expires_at(
-            reward.valid,
-            issued=now,
-            zone=ZoneInfo(merchant.timezone),
-            day_starts_at=merchant.day_starts_at,
-        )
-        add_voucher(
-            tx,
-            card,
-            name=reward.name,
-            entry_id=entry_id,
-            expires_at=expires_at,
-            now=now,
-        )
 
 
 def _known(program: Program | None) -> Program:

@@ -27,7 +27,9 @@ CardState = Literal["active", "stopped"]
 ProgramState = Literal["active", "paused", "archived"]
 VoucherState = Literal["issued", "redeemed", "void", "expired"]
 IssuerName = Literal["apple", "google"]
-EntryKind = Literal["stamp", "bonus", "rollover", "undo", "expiry", "adjust", "merge"]
+EntryKind = Literal[
+    "stamp", "bonus", "rollover", "undo", "expiry", "adjust", "merge", "redeem"
+]
 How = Literal["line", "till", "api", "scan", "join", "rule"]
 
 
@@ -49,6 +51,12 @@ class Why(StrEnum):
     not_enough = "not_enough"
     already_used = "already_used"
     no_such_card = "no_such_card"
+    expired_card = "expired_card"
+    expired_voucher = "expired_voucher"
+    void_voucher = "void_voucher"
+    unused_voucher = "unused_voucher"
+    not_allowed = "not_allowed"
+    too_late = "too_late"
 
 
 # --- what a merchant configures -------------------------------------------------
@@ -217,7 +225,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voucher:
-    """One issued reward. `number` is the short number that staff and customer read."""
+    """One issued reward. `number` is the short number that staff and customer read.
+
+    `entry_id` earned it at `reward_at` stamps; `redemption_id` is the entry of its use.
+    """
 
     id: VoucherId
     card_id: CardId
@@ -226,6 +237,10 @@ class Voucher:
     state: VoucherState
     issued_at: datetime
     expires_at: datetime | None
+    entry_id: EntryId | None = None
+    reward_at: int | None = None
+    redeemed_at: datetime | None = None
+    redemption_id: EntryId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,3 +327,37 @@ class Granted:
     stamps: int
     completed: bool = False
     vouchers: tuple[VoucherId, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undone:
+    """Taken back: `entry_id` counters the entry `undoes`, `stamps` are off the card.
+
+    `vouchers` are the ones that are void for it, or usable again.
+    """
+
+    card_id: CardId
+    entry_id: EntryId
+    undoes: EntryId
+    stamps: int
+    vouchers: tuple[VoucherId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redeemed:
+    """A voucher was used; `entry_id` is the ledger's line of it."""
+
+    card_id: CardId
+    voucher_id: VoucherId
+    entry_id: EntryId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adjusted:
+    """Corrected by hand: `stamps` is signed; `vouchers` were issued, or made void."""
+
+    card_id: CardId
+    entry_id: EntryId
+    stamps: int
+    completed: bool = False
+    vouchers: tuple[VoucherId, ...] = ()

@@ -16,7 +16,7 @@ from core.rules.types import (
     MerchantId,
     ProgramId,
 )
-from core.store.tables import card
+from core.store.tables import card, merchant
 from core.store.upsert import put_if_new
 from core.vault import new_letters
 
@@ -45,6 +45,13 @@ def find_card(
 def find_card_by_code(tx: Tx, code: str) -> Card | None:
     """The card whose barcode carries `code`, whoever's it is, or None."""
     return _first(tx, select(card).where(card.c.code == code))
+
+
+def find_card_by_id(tx: Tx, card_id: CardId) -> Card | None:
+    """The card with this id, whoever's it is, or None."""
+    # The key begins with the merchant: one look into it for each, no scan of cards.
+    somebody = card.c.merchant_id.in_(select(merchant.c.id))
+    return _first(tx, select(card).where(somebody, card.c.id == card_id))
 
 
 def cards_of_customer(

@@ -18,6 +18,7 @@ from core.rules.types import (
     EntryId,
     How,
     MerchantId,
+    Reward,
     ShopId,
     StaffId,
     Voucher,
@@ -38,8 +39,12 @@ def append_entries(
     shop_id: ShopId | None = None,
     staff_id: StaffId | None = None,
     reason: str = "",
+    undoes: EntryId | None = None,
 ) -> list[EntryId]:
-    """Append one entry a step to a (locked) card's ledger; their ids in order."""
+    """Append one entry a step to a (locked) card's ledger; their ids in order.
+
+    The step of kind "undo" counters the entry `undoes`.
+    """
     mine = (card.c.merchant_id == held.merchant_id) & (card.c.id == held.id)
     last = tx.execute(
         card.update()
@@ -60,6 +65,7 @@ def append_entries(
             "version": version,
             "shop_id": shop_id,
             "staff_id": staff_id,
+            "undoes": undoes if step.kind == "undo" else None,
             "reason": reason,
             "at": now,
         }
@@ -125,7 +131,7 @@ def add_voucher(
     tx: Tx,
     held: Card,
     *,
-    name: str,
+    reward: Reward,
     entry_id: EntryId,
     expires_at: datetime | None,
     now: datetime,
@@ -138,7 +144,8 @@ def add_voucher(
             id=voucher_id,
             card_id=held.id,
             number=new_digits(4),
-            name=name,
+            name=reward.name,
+            reward_at=reward.at,
             state="issued",
             entry_id=entry_id,
             issued_at=now,
@@ -163,6 +170,47 @@ def list_vouchers(
         .order_by(voucher.c.issued_at, voucher.c.id)
     )
     return [_voucher(row) for row in rows]
+
+
+def all_entries(tx: Tx, held: Card) -> list[Entry]:
+    """Every entry of a card, oldest first."""
+    rows = tx.execute(
+        select(ledger_entry)
+        .where(
+            ledger_entry.c.merchant_id == held.merchant_id,
+            ledger_entry.c.card_id == held.id,
+        )
+        .order_by(ledger_entry.c.seq)
+    )
+    return [_entry(row) for row in rows]
+
+
+def all_vouchers(tx: Tx, held: Card) -> list[Voucher]:
+    """Every voucher of a card whatever became of it, oldest first."""
+    rows = tx.execute(
+        select(voucher)
+        .where(voucher.c.merchant_id == held.merchant_id, voucher.c.card_id == held.id)
+        .order_by(voucher.c.issued_at, voucher.c.id)
+    )
+    return [_voucher(row) for row in rows]
+
+
+def load_voucher(
+    tx: Tx, merchant_id: MerchantId, voucher_id: VoucherId
+) -> Voucher | None:
+    """One voucher, or None."""
+    row = tx.execute(
+        select(voucher).where(
+            voucher.c.merchant_id == merchant_id, voucher.c.id == voucher_id
+        )
+    ).first()
+    return None if row is None else _voucher(row)
+
+
+def update_voucher(tx: Tx, held: Card, voucher_id: VoucherId, **values: Any) -> None:
+    """Change columns of a (locked) card's voucher."""
+    mine = (voucher.c.merchant_id == held.merchant_id) & (voucher.c.id == voucher_id)
+    tx.execute(voucher.update().where(mine).values(values))
 
 
 def _entry(row: Row[Any]) -> Entry:
@@ -191,4 +239,8 @@ def _voucher(row: Row[Any]) -> Voucher:
         state=row.state,
         issued_at=row.issued_at,
         expires_at=row.expires_at,
+        entry_id=EntryId(row.entry_id),
+        reward_at=row.reward_at,
+        redeemed_at=row.redeemed_at,
+        redemption_id=row.redemption_id,
     )

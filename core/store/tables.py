@@ -345,6 +345,9 @@ voucher = Table(
     _id("entry_id"),
     _at("issued_at"),
     _at("expires_at", null=True),
+    Column("reward_at", Integer),
+    _at("redeemed_at", null=True),
+    _id("redemption_id", null=True),
     PrimaryKeyConstraint("merchant_id", "id"),
     ForeignKeyConstraint(
         ["merchant_id", "card_id"], ["card.merchant_id", "card.id"], ondelete="RESTRICT"

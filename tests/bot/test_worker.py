@@ -176,9 +176,9 @@ async def test_in_standby_nothing_is_said(house: LineHouse):
 
 async def test_a_slow_or_missing_profile_delays_no_stamp(house: LineHouse):
     house.run()
-    house.line.slow(8, "/v2/bot/profile")
+    house.line.slow(3, "/v2/bot/profile")
     mika = house.friend()
-    async with asyncio.timeout(4):
+    async with asyncio.timeout(2.9):
         await _say_code(house, mika)
         await house.line.wait_for_reply(CHANNEL, mika)
     stranger = house.line.add_person("他人", "ja")
@@ -256,10 +256,10 @@ async def test_two_answers_to_one_person_come_in_the_order_asked(house: LineHous
 
 
 async def test_one_slow_answer_keeps_nobody_else_waiting(house: LineHouse):
-    house.line.slow(6, REPLY)
+    house.line.slow(3, REPLY)
     house.run()
     people = [house.friend(f"客{i}") for i in range(5)]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(2.9):
         for user_id in people:
             await house.line.say(CHANNEL, user_id, "ヘルプ")
         for user_id in people[1:]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
-from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from core.actions.pictures import load_picture
 from core.clock import Clock
 from core.config import Settings
 from core.database import Database
@@ -18,27 +19,74 @@ from core.vault import Vault
 from passes.apple.issuer import AppleIssuer
 from passes.artwork import Artwork
 from passes.google.issuer import GoogleIssuer
-from webhooks import health, keys, live, metrics
-from webhooks.api import cards, codes, openapi, stamps
-from webhooks.middleware import MIDDLEWARES, set_headers
-from webhooks.pages import set_up_pages
+from tests.builders import PASSWORD
+from webhooks.app import Parts, make_app
+
+Client = TestClient[Any, Any]
 
 
 @asynccontextmanager
 async def serve_rooms(
-    db: Database, settings: Settings, clock: Clock
-) -> AsyncIterator[TestClient[Any, Any]]:
+    db: Database, settings: Settings, clock: Clock, *, port: int | None = None
+) -> AsyncIterator[Client]:
     """A client of the whole application."""
     vault = Vault(settings.secret_key.get_secret_value())
-    links = Links(vault, settings.public_url)
-    app = web.Application(middlewares=[metrics.measure, *MIDDLEWARES])
-    app[keys.SETTINGS], app[keys.DB], app[keys.CLOCK] = settings, db, clock
-    app[keys.VAULT], app[keys.LINKS] = vault, links
-    app[metrics.METRICS] = metrics.Metrics()
-    app.on_response_prepare.append(set_headers)
-    live.set_up_live(app)
-    set_up_pages(app)
-    for room in (codes, cards, stamps, openapi, health):
-        app.add_routes(room.routes)
-    async with TestClient(TestServer(app)) as client:
-        yield client
+    links = Links(vault, settings.public_url, clock)
+    artwork = Artwork(lambda merchant, digest: db.read(load_picture, merchant, digest))
+    async with aiohttp.ClientSession() as session:
+        apple = AppleIssuer(db, settings, vault, links, artwork, clock)
+        google = GoogleIssuer(db, settings, vault, links, session, clock)
+        parts = Parts(
+            settings=settings,
+            db=db,
+            clock=clock,
+            vault=vault,
+            links=links,
+            artwork=artwork,
+            apple=apple,
+            google=google,
+        )
+        jar = aiohttp.CookieJar(unsafe=True)
+        server = TestServer(make_app(parts), port=port)
+        async with TestClient(server, cookie_jar=jar) as client:
+            yield client
+        await google.close()
+        await apple.close()
+
+
+class Staff:
+    """A browser in which somebody is signed in at the till."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.page = ""
+
+    async def sign_in(self, email: str) -> None:
+        form = {"email": email, "password": PASSWORD}
+        answer = await self.client.post("/till/signin", data=form)
+        assert answer.status == 200, await answer.text()
+        assert "signin" not in answer.url.path
+
+    async def get(self, path: str, status: int = 200) -> str:
+        answer = await self.client.get(path)
+        return await self._read(answer, status)
+
+    async def post(self, path: str, form: Mapping[str, str], status: int = 200) -> str:
+        """Send a form of the present page, with its csrf and idempotency key."""
+        sent = {name: field(self.page, name) for name in ("csrf", "key")} | dict(form)
+        answer = await self.client.post(path, data=sent)
+        return await self._read(answer, status)
+
+    async def _read(self, answer: aiohttp.ClientResponse, status: int) -> str:
+        text = await answer.text()
+        assert answer.status == status, (answer.status, text)
+        self.path = answer.url.path
+        if status == 200:
+            self.page = text
+        return text
+
+
+def field(page: str, name: str) -> str:
+    """The value of a page's first hidden field."""
+    found = re.search(rf'name="{name}" value="([^"]*)"', page)
+    return found[1] if found else ""

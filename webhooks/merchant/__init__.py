@@ -1,1 +1,1 @@
-"""The merchant settings page."""
+"""The merchant settings page: connections, card designs, their preview."""

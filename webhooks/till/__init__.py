@@ -1,1 +1,1 @@
-"""The till: the staff pages at the counter."""
+"""The till: tap mode, and staff who scan a customer's code."""

@@ -1,0 +1,259 @@
+"""A card, and lists that belong to it, as LINE Flex messages. Pure.
+
+A bubble is built as plain dictionaries: the SDK's models cost a hundred times more and
+drop keys that they do not know.
+https://developers.line.biz/en/reference/messaging-api/#flex-message
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bot.flex_grid import PAPER, fill_colour, progress_bar, stamp_grid
+from bot.limits import ALT_TEXT, URI, cut_label, cut_text
+from core.rules.colours import TEXT_CONTRAST, legible
+from core.rules.face import CardFace
+from core.rules.types import Language
+from core.wording import say, say_day
+
+Part = dict[str, Any]
+Tone = Literal["good", "notice"]
+
+_INK = "#1A1A1A"
+_QUIET = "#6B6B6B"
+_NOTICE_PAPER = "#FFF1C9"
+_NOTICE_INK = "#5C3B00"
+_ALARM = "#B3261E"
+_VOUCHERS_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """What has just happened, above the card. `notice` stands for a refusal."""
+
+    text: str
+    tone: Tone
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a list: a quiet word on the left, the thing itself on the right."""
+
+    label: str
+    text: str
+    is_strong: bool = False
+
+
+def card_bubble(
+    face: CardFace,
+    language: Language,
+    *,
+    wallet_url: str | None,
+    card_url: str | None,
+    headline: Headline | None = None,
+    is_compact: bool = False,
+) -> Part:
+    """The card as one bubble, at most 30 KB; a URL of None leaves its button out.
+
+    `is_compact` draws a bar instead of circles.
+    """
+    body = [
+        progress_bar(face) if is_compact else stamp_grid(face),
+        *_standing(face, language),
+        *_vouchers(face, language),
+        {"type": "separator", "margin": "lg"},
+        *_facts(face, language),
+    ]
+    bubble: Part = {
+        "type": "bubble",
+        "size": "mega",
+        "header": _header(face, headline),
+        "body": _column(body, spacing="md"),
+    }
+    buttons = _buttons(face, language, wallet_url, card_url)
+    if buttons:
+        bubble["footer"] = _column(buttons, spacing="sm")
+    return bubble
+
+
+def list_bubble(
+    face: CardFace, title: str, rows: Sequence[Row], *, note: str = ""
+) -> Part:
+    """A list under the card's colours, with a `note` below it."""
+    body: list[Part] = [_row(row) for row in rows]
+    if note:
+        body.append({**_text(note, "sm", _QUIET), "margin": "lg"})
+    return {
+        "type": "bubble",
+        "size": "mega",
+        "header": _header(face, Headline(title, "good")),
+        "body": _column(body, spacing="md"),
+    }
+
+
+def flex_message(bubbles: Sequence[Part], alt_text: str) -> Part:
+    """One message of one bubble, or of a carousel of up to twelve."""
+    contents = bubbles[0]
+    if len(bubbles) > 1:
+        contents = {"type": "carousel", "contents": list(bubbles)}
+    return {
+        "type": "flex",
+        "altText": cut_text(alt_text, ALT_TEXT),
+        "contents": contents,
+    }
+
+
+def card_in_words(face: CardFace, language: Language) -> str:
+    """All that the bubble draws, as text: for notifications, and for ears."""
+    lines = [face.program_name, _count(face, language), _ahead(face, language)]
+    lines += [say(f"card.{face.state}", language)] if face.state != "active" else []
+    lines += [_voucher(face, index, language) for index in range(len(face.vouchers))]
+    if face.expires_at is not None:
+        day = say_day(face.expires_at, face.timezone, language)
+        lines.append(say("card.expires", language, day=day))
+    return "\n".join(line for line in lines if line)
+
+
+def _header(face: CardFace, headline: Headline | None) -> Part:
+    paper, ink = face.look.background, face.look.foreground
+    if headline is not None and headline.tone == "notice":
+        paper, ink = _NOTICE_PAPER, _NOTICE_INK
+    ink = legible(ink, paper, TEXT_CONTRAST)
+    name = _text(face.program_name, "xl", ink, weight="bold", lines=2)
+    parts = [name, _text(face.merchant_name, "sm", ink, lines=1)]
+    if headline is not None:
+        small = f"{face.program_name} ・ {face.merchant_name}"
+        parts = [_text(headline.text, "xl", ink, weight="bold")]
+        parts += [_text(headline.detail, "md", ink)] if headline.detail else []
+        parts.append({**_text(small, "xs", ink, lines=1), "margin": "md"})
+    return {**_column(parts, spacing="xs"), "backgroundColor": paper}
+
+
+def _standing(face: CardFace, language: Language) -> list[Part]:
+    accent = legible(fill_colour(face), PAPER, TEXT_CONTRAST)
+    count = _text(_count(face, language), "lg", accent, weight="bold")
+    found = [{**count, "align": "center", "margin": "lg"}]
+    if ahead := _ahead(face, language):
+        found.append({**_text(ahead, "md", _INK), "align": "center"})
+    if face.state != "active":
+        alarm = _text(say(f"card.{face.state}", language), "sm", _ALARM, weight="bold")
+        found.append({**alarm, "align": "center"})
+    return found
+
+
+def _count(face: CardFace, language: Language) -> str:
+    if face.is_full:
+        return say("card.full", language, goal=face.goal)
+    left = face.goal - face.balance
+    return say(
+        "card.progress", language, goal=face.goal, balance=face.balance, left=left
+    )
+
+
+def _ahead(face: CardFace, language: Language) -> str:
+    if face.is_full:
+        return say("card.next_none", language)
+    if face.next_reward is None:
+        return ""
+    reward = face.next_reward.name
+    return say("card.next", language, n=face.to_next, reward=reward)
+
+
+def _vouchers(face: CardFace, language: Language) -> list[Part]:
+    if not face.vouchers:
+        return []
+    shown = range(min(len(face.vouchers), _VOUCHERS_SHOWN))
+    lines = [say("card.vouchers", language, n=len(face.vouchers))]
+    lines += [_voucher(face, index, language) for index in shown]
+    title, *rest = lines
+    inside = [_text(title, "sm", _NOTICE_INK, weight="bold")]
+    inside += [_text(line, "sm", _NOTICE_INK) for line in rest]
+    return [
+        {
+            **_column(inside, spacing="xs"),
+            "margin": "lg",
+            "paddingAll": "12px",
+            "cornerRadius": "8px",
+            "backgroundColor": _NOTICE_PAPER,
+        }
+    ]
+
+
+def _voucher(face: CardFace, index: int, language: Language) -> str:
+    voucher = face.vouchers[index]
+    line = say("card.voucher", language, name=voucher.name, number=voucher.number)
+    if voucher.expires_at is None:
+        return line
+    day = say_day(voucher.expires_at, face.timezone, language)
+    return f"{line} ({say('card.voucher_until', language, day=day)})"
+
+
+def _facts(face: CardFace, language: Language) -> list[Part]:
+    until = say("card.expires_none", language)
+    if face.expires_at is not None:
+        until = say_day(face.expires_at, face.timezone, language)
+    return [
+        _row(Row(say("card.valid_until", language), until)),
+        _row(Row(say("bot.member_no", language), face.member_no)),
+    ]
+
+
+def _row(row: Row) -> Part:
+    label = {**_text(row.label, "sm", _QUIET), "flex": 4}
+    value = {**_text(row.text, "sm", _INK), "flex": 7}
+    if row.is_strong:
+        value["weight"] = "bold"
+    parts = [label, value] if row.label else [value]
+    return {"type": "box", "layout": "horizontal", "spacing": "sm", "contents": parts}
+
+
+def _buttons(
+    face: CardFace, language: Language, wallet_url: str | None, card_url: str | None
+) -> list[Part]:
+    accent = legible(face.look.background, PAPER, TEXT_CONTRAST)
+    wanted = (
+        (wallet_url, "bot.button.wallet", "primary"),
+        (card_url, "bot.button.card", "link"),
+    )
+    return [
+        {
+            "type": "button",
+            "style": style,
+            "height": "sm",
+            "color": accent,
+            "action": {
+                "type": "uri",
+                "label": cut_label(say(label, language)),
+                "uri": url,
+            },
+        }
+        for url, label, style in wanted
+        if url and len(url) <= URI
+    ]
+
+
+def _column(parts: list[Part], *, spacing: str) -> Part:
+    return {
+        "type": "box",
+        "layout": "vertical",
+        "spacing": spacing,
+        "contents": parts,
+    }
+
+
+def _text(
+    text: str, size: str, colour: str, *, weight: str = "regular", lines: int = 0
+) -> Part:
+    # LINE refuses a whole message over one empty text.
+    part: Part = {
+        "type": "text",
+        "text": text.strip() or "-",
+        "size": size,
+        "color": colour,
+        "weight": weight,
+        "wrap": True,
+    }
+    return {**part, "maxLines": lines} if lines else part

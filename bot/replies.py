@@ -1,0 +1,271 @@
+"""What is said in the chat: outcomes and cards become one to five LINE messages.
+
+Read by a customer at a till with a queue behind: what happened stands first, in one
+line, and the card below it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot.flex import (
+    Headline,
+    Part,
+    Row,
+    card_bubble,
+    card_in_words,
+    flex_message,
+    list_bubble,
+)
+from bot.limits import BUBBLES, CAROUSEL_BYTES, cut_label, cut_text, sent_bytes
+from core.links import Links
+from core.rules.face import CardFace
+from core.rules.types import (
+    Entry,
+    Granted,
+    Language,
+    Merchant,
+    Refused,
+)
+from core.wording import say, say_day, say_time
+
+Message = dict[str, Any]
+
+_VOUCHERS_SHOWN = 12
+_QUICK = ("card", "vouchers", "history", "member", "help")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """For whom a reply is written. `has_wallet`: can the merchant's cards be added?"""
+
+    merchant: Merchant
+    language: Language
+    links: Links
+    has_wallet: bool
+
+
+def after_grant(
+    outcome: Granted | Refused, faces: Sequence[CardFace], reader: Reader
+) -> list[Message]:
+    """The answer to a code: what happened, and under it the card as it is now.
+
+    `faces` are the cards to show: the one that the outcome is about, or all of the
+    person's where it is about none; maybe nothing.
+    """
+    if isinstance(outcome, Granted):
+        return _cards(faces, reader, _granted(outcome, faces[0], reader))
+    why = _refusal(outcome, reader)
+    if not faces:
+        return _with_quick([_text_message(why)], reader)
+    return _cards(faces, reader, Headline(why, "notice"))
+
+
+def show_cards(faces: Sequence[CardFace], reader: Reader) -> list[Message]:
+    """All cards of a person."""
+    if not faces:
+        return no_cards(reader)
+    return _cards(faces, reader, None)
+
+
+def show_member(faces: Sequence[CardFace], reader: Reader) -> list[Message]:
+    """The member number in large letters, and the cards."""
+    if not faces:
+        return no_cards(reader)
+    number = say("bot.member", reader.language, number=faces[0].member_no)
+    headline = Headline(number, "good", say("bot.member_detail", reader.language))
+    return _cards(faces, reader, headline)
+
+
+def welcome(faces: Sequence[CardFace], reader: Reader, *, again: bool) -> list[Message]:
+    """The answer to a new friend: the card is there already."""
+    if not faces:
+        return no_cards(reader)
+    key = "bot.welcome_back" if again else "bot.welcome"
+    title = say(key, reader.language, merchant=reader.merchant.name)
+    headline = Headline(title, "good", say(f"{key}_detail", reader.language))
+    return _cards(faces, reader, headline)
+
+
+def no_cards(reader: Reader) -> list[Message]:
+    """The merchant has published no card yet."""
+    text = say("bot.no_program", reader.language, merchant=reader.merchant.name)
+    return _with_quick([_text_message(text)], reader)
+
+
+def show_vouchers(faces: Sequence[CardFace], reader: Reader) -> list[Message]:
+    """The rewards to be used now, and how far the next ones are."""
+    if not faces:
+        return no_cards(reader)
+    holding = [face for face in faces if face.vouchers]
+    if holding:
+        bubbles = [_voucher_bubble(face, reader) for face in holding[:BUBBLES]]
+        words = "\n".join(card_in_words(face, reader.language) for face in holding)
+        title = say("bot.vouchers", reader.language)
+        return _with_rest(bubbles, f"{title}\n{words}", len(holding), reader)
+    headline = Headline(say("bot.vouchers_none", reader.language), "good")
+    return _cards(faces, reader, headline)
+
+
+def show_history(
+    faces: Sequence[CardFace], entries: Sequence[Sequence[Entry]], reader: Reader
+) -> list[Message]:
+    """The latest entries of each card, newest first; `entries` go with `faces`."""
+    if not faces:
+        return no_cards(reader)
+    title = say("bot.history", reader.language)
+    bubbles, words = [], [title]
+    for face, found in zip(faces[:BUBBLES], entries, strict=False):
+        rows = [_entry_row(face, entry, reader) for entry in found]
+        rows = rows or [Row("", say("bot.history_none", reader.language))]
+        bubbles.append(list_bubble(face, title, rows))
+        words += [face.program_name, *(f"{row.label} {row.text}" for row in rows)]
+    return _with_rest(bubbles, "\n".join(words), len(faces), reader)
+
+
+def explain(reader: Reader) -> list[Message]:
+    """The help: how to collect, and every word that works."""
+    contact = reader.merchant.contact or say("bot.help_shop", reader.language)
+    text = say("bot.help", reader.language, contact=contact)
+    return _with_quick([_text_message(text)], reader)
+
+
+def decline_group(reader: Reader) -> list[Message]:
+    """Said once before the bot leaves a group."""
+    return [_text_message(say("bot.group", reader.language))]
+
+
+def in_plain_words(messages: Sequence[Message]) -> list[Message]:
+    """The same without any layout, for when LINE refuses ours."""
+    return [
+        _text_message(str(m.get("altText") or m.get("text") or "")) for m in messages
+    ]
+
+
+def _granted(outcome: Granted, face: CardFace, reader: Reader) -> Headline:
+    language = reader.language
+    title = say("bot.granted", language, n=outcome.stamps)
+    details = [
+        say("bot.earned", language, name=voucher.name, number=voucher.number)
+        for voucher in face.vouchers
+        if voucher.id in outcome.vouchers
+    ]
+    if outcome.completed:
+        details.insert(0, say("bot.full_detail", language, goal=face.goal))
+        title = f"{say('bot.full', language)}\n{title}"
+    if face.thanks:
+        details.append(face.thanks)
+    return Headline(title, "good", "\n".join(details))
+
+
+def _refusal(outcome: Refused, reader: Reader) -> str:
+    zone, language = reader.merchant.timezone, reader.language
+    time = say_time(outcome.retry_at, zone, language) if outcome.retry_at else ""
+    return say(f"why.{outcome.why.value}", language, time=time)
+
+
+def _cards(
+    faces: Sequence[CardFace], reader: Reader, headline: Headline | None
+) -> list[Message]:
+    """All in one message; the largest cards become bars until the carousel fits."""
+    shown = faces[:BUBBLES]
+    heads = [headline] + [None] * (len(shown) - 1)
+    bubbles = [
+        _card(face, reader, head, is_compact=False)
+        for face, head in zip(shown, heads, strict=True)
+    ]
+    for i in sorted(range(len(shown)), key=lambda i: -sent_bytes(bubbles[i])):
+        if _fits(bubbles):
+            break
+        bubbles[i] = _card(shown[i], reader, heads[i], is_compact=True)
+    words = [card_in_words(face, reader.language) for face in shown]
+    if headline is not None:
+        words.insert(0, f"{headline.text}\n{headline.detail}".strip())
+    return _with_rest(bubbles, "\n".join(words), len(faces), reader)
+
+
+def _with_rest(
+    bubbles: list[Part], words: str, n_cards: int, reader: Reader
+) -> list[Message]:
+    """The message, and another one when it cannot hold every card."""
+    while len(bubbles) > 1 and not _fits(bubbles):
+        bubbles.pop()
+    messages = [flex_message(bubbles, words)]
+    if n_cards > len(bubbles):
+        more = say("bot.more_cards", reader.language, n=n_cards - len(bubbles))
+        messages.append(_text_message(more))
+    return _with_quick(messages, reader)
+
+
+def _fits(bubbles: list[Part]) -> bool:
+    around = 40
+    return sent_bytes(bubbles) + around <= CAROUSEL_BYTES
+
+
+def _card(
+    face: CardFace, reader: Reader, headline: Headline | None, *, is_compact: bool
+) -> Part:
+    # LINE's own browser hands no pass to the phone: the wallet link must leave it.
+    # https://developers.line.biz/en/docs/messaging-api/using-line-url-scheme/
+    wallet = f"{reader.links.wallet(face.card_id)}?openExternalBrowser=1"
+    return card_bubble(
+        face,
+        reader.language,
+        wallet_url=wallet if reader.has_wallet else None,
+        card_url=reader.links.card(face.code),
+        headline=headline,
+        is_compact=is_compact,
+    )
+
+
+def _voucher_bubble(face: CardFace, reader: Reader) -> Part:
+    language = reader.language
+    rows = []
+    for voucher in face.vouchers[:_VOUCHERS_SHOWN]:
+        until = say("card.expires_none", language)
+        if voucher.expires_at is not None:
+            day = say_day(voucher.expires_at, face.timezone, language)
+            until = say("card.voucher_until", language, day=day)
+        rows.append(Row(f"No.{voucher.number}", voucher.name, is_strong=True))
+        rows.append(Row(" ", until))
+    more = len(face.vouchers) - _VOUCHERS_SHOWN
+    if more > 0:
+        rows.append(Row("", say("bot.vouchers_more", language, n=more)))
+    note = say("bot.vouchers_note", language)
+    return list_bubble(face, say("bot.vouchers", language), rows, note=note)
+
+
+def _entry_row(face: CardFace, entry: Entry, reader: Reader) -> Row:
+    language = reader.language
+    shop = next((s.name for s in face.shops if s.id == entry.shop_id), "")
+    text = say(
+        "bot.entry.line_at" if shop else "bot.entry.line",
+        language,
+        what=say(f"bot.entry.{entry.kind}", language),
+        n=f"{entry.stamps:+d}",
+        balance=entry.balance,
+        shop=shop,
+    )
+    return Row(say_time(entry.at, face.timezone, language), text)
+
+
+def _with_quick(messages: list[Message], reader: Reader) -> list[Message]:
+    # Buttons above the keyboard, on phones only; PC LINE has the words themselves.
+    items = [
+        {
+            "type": "action",
+            "action": {
+                "type": "message",
+                "label": cut_label(say(f"bot.quick.{topic}", reader.language), 20),
+                "text": say(f"bot.quick.{topic}", reader.language),
+            },
+        }
+        for topic in _QUICK
+    ]
+    return [*messages[:-1], messages[-1] | {"quickReply": {"items": items}}]
+
+
+def _text_message(text: str) -> Message:
+    return {"type": "text", "text": cut_text(text)}

@@ -1,0 +1,179 @@
+"""Delivers what the outbox says is behind: many at once, again after failures.
+
+A handler sends the present state of its topic, so delivering twice is harmless and ten
+quick changes are one delivery.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+
+import structlog
+
+from core.actions.outbox import (
+    Delivery,
+    deliver_done,
+    deliver_failed,
+    take_deliveries,
+)
+from core.clock import Clock
+from core.database import Database
+from core.errors import DeliveryError
+from core.signals import Watch
+
+# Brings `topic` of a merchant up to date. Raises DeliveryError.
+Handler = Callable[[Delivery, datetime], Awaitable[None]]
+
+AT_ONCE = 32
+# The lease outlives a delivery, so that no second worker takes a topic in between.
+DELIVERY_SECONDS = 45.0
+LEASE_SECONDS = 60.0
+STOP_SECONDS = 8.0
+_TOLD = 1000
+HALTED = timedelta(minutes=15)
+BACK_OFF = tuple(
+    timedelta(seconds=seconds)
+    for seconds in (1, 2, 4, 8, 15, 30, 60, 120, 300, 600, 1800, 3600)
+) + tuple(timedelta(hours=hours) for hours in (3, 6, 12, 24))
+
+log = structlog.get_logger()
+
+
+class Pump:
+    """Takes due deliveries and hands each to the handler of its topic's prefix.
+
+    `handlers` maps what stands before the colon of a topic ("pass:01J…") to its
+    handler.
+    """
+
+    def __init__(
+        self, db: Database, handlers: Mapping[str, Handler], clock: Clock
+    ) -> None:
+        self._db = db
+        self._handlers = handlers
+        self._clock = clock
+        self._running: set[asyncio.Task[None]] = set()
+        self._told: set[tuple[str, str]] = set()
+        self._watch: Watch | None = None
+        self._may_be_more = False
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Deliver until `stop`; woken by announcements, else looking each second."""
+        try:
+            with self._db.watch({"outbox"}) as self._watch:
+                while not self._stopping:
+                    await self._fill()
+                    await self._watch.wait(1.0)
+        finally:
+            self._watch = None
+            await self._end()
+
+    def stop(self) -> None:
+        """Take nothing more; `run` returns when what is under way has ended."""
+        self._stopping = True
+        if self._watch is not None:
+            self._watch.wake()
+
+    async def drain(self) -> int:
+        """Deliver all that is due until nothing is; how many deliveries there were."""
+        count = await self._fill()
+        while self._running:
+            await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+            count += await self._fill()
+        return count
+
+    async def _fill(self) -> int:
+        free = AT_ONCE - len(self._running)
+        if free == 0 or self._stopping:
+            return 0
+        now = self._clock.now()
+        taken = await self._db.write(take_deliveries, free, LEASE_SECONDS, now)
+        self._may_be_more = len(taken) == free
+        for delivery in taken:
+            task = asyncio.create_task(self._deliver(delivery))
+            self._running.add(task)
+            task.add_done_callback(self._ended)
+        return len(taken)
+
+    async def _end(self) -> None:
+        if not self._running:
+            return
+        _, late = await asyncio.wait(self._running, timeout=STOP_SECONDS)
+        for task in late:
+            # Its outcome is unknown. Its lease runs out, then it is sent again.
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if self._may_be_more and self._watch is not None:
+            self._watch.wake()
+        if not task.cancelled() and task.exception() is not None:
+            # Not even the outcome could be kept: the lease runs out, then again.
+            log.error("delivery_not_noted", exc_info=task.exception())
+
+    async def _deliver(self, delivery: Delivery) -> None:
+        try:
+            async with asyncio.timeout(DELIVERY_SECONDS):
+                await self._handler(delivery)(delivery, self._clock.now())
+        except DeliveryError as error:
+            await self._note_failure(delivery, error)
+        except TimeoutError:
+            late = DeliveryError(f"no end after {DELIVERY_SECONDS:.0f} s")
+            await self._note_failure(delivery, late)
+        except Exception as error:
+            log.exception("delivery_crashed", topic=delivery.topic)
+            failure = DeliveryError(f"error in the service: {type(error).__name__}")
+            await self._note_failure(delivery, failure)
+        else:
+            await self._db.write(deliver_done, delivery, self._clock.now())
+
+    def _handler(self, delivery: Delivery) -> Handler:
+        prefix = delivery.topic.partition(":")[0]
+        if prefix not in self._handlers:
+            # A newer version's topic, while processes are being replaced one by one.
+            raise DeliveryError(f"nobody here delivers {prefix!r}")
+        return self._handlers[prefix]
+
+    async def _note_failure(self, delivery: Delivery, error: DeliveryError) -> None:
+        wait = wait_after(delivery.attempts, error)
+        is_dead = wait is None
+        due_at = self._clock.now() + (wait or timedelta())
+        await self._db.write(
+            deliver_failed, delivery, error=str(error), due_at=due_at, dead=is_dead
+        )
+        if error.halts and not self._is_new(delivery, error):
+            return
+        log.warning(
+            "delivery_dead" if is_dead else "delivery_failed",
+            merchant=delivery.merchant_id,
+            topic=delivery.topic,
+            attempts=delivery.attempts + 1,
+            halts=error.halts,
+            error=str(error),
+        )
+
+    def _is_new(self, delivery: Delivery, error: DeliveryError) -> bool:
+        # A wrong certificate fails every pass of a merchant: one line is enough.
+        key = (delivery.merchant_id, str(error))
+        is_new = key not in self._told
+        if len(self._told) >= _TOLD:
+            self._told.clear()
+        self._told.add(key)
+        return is_new
+
+
+def wait_after(attempts: int, error: DeliveryError) -> timedelta | None:
+    """How long to wait after one more failure than `attempts`; None: never again."""
+    if error.halts:
+        return HALTED
+    if error.permanent or attempts >= len(BACK_OFF):
+        return None
+    asked = timedelta(seconds=error.retry_after or 0)
+    wait = max(BACK_OFF[attempts], min(asked, BACK_OFF[-1]))
+    # Up to a fifth more: what failed together must not come back together.
+    return wait * (1 + secrets.randbelow(200) / 1000)

@@ -1,0 +1,52 @@
+"""Deletes what was kept long enough: log rows, sessions, the text of LINE events.
+
+In batches, so that a stamp never waits for the whole.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select, tuple_
+
+from core.actions.journal import drop_before
+from core.database import Tx
+from core.store.staff import drop_sessions_before
+from core.store.tables import inbox
+from jobs.parts import Parts
+
+BATCH = 1000
+INBOX_DAYS = 30
+
+
+async def run(parts: Parts, now: datetime) -> dict[str, Any]:
+    """Delete all that is due; how many of each.
+
+    A log row goes once it is older than `log_days` days. A LINE event's id stays for
+    ever: without it, an old signed webhook could be played again.
+    """
+    db = parts.db
+    n_sessions = await db.write(drop_sessions_before, now)
+    n_rows, n_bodies = 0, 0
+    log_end = now - timedelta(days=parts.settings.log_days)
+    while n := await db.write(drop_before, log_end, BATCH):
+        n_rows += n
+    inbox_end = now - timedelta(days=INBOX_DAYS)
+    while n := await db.write(wipe_bodies, inbox_end, BATCH):
+        n_bodies += n
+    return {"log_rows": n_rows, "sessions": n_sessions, "event_bodies": n_bodies}
+
+
+def wipe_bodies(tx: Tx, before: datetime, limit: int) -> int:
+    """Empty up to `limit` events that were finished before then; how many."""
+    key = (inbox.c.merchant_id, inbox.c.event_id)
+    old = (
+        select(*key)
+        .where(
+            inbox.c.state == "done", inbox.c.finished_at < before, inbox.c.body != ""
+        )
+        .limit(limit)
+    )
+    wiped = inbox.update().where(tuple_(*key).in_(old)).values(body="")
+    return tx.execute(wiped).rowcount

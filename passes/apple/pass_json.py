@@ -1,0 +1,249 @@
+"""A card as Apple's pass.json, style storeCard, and its translations. Pure.
+
+https://developer.apple.com/documentation/walletpasses/pass
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from core.rules.colours import legible, rgb
+from core.rules.face import CardFace
+from core.rules.types import Language, Voucher
+from core.wording import LANGUAGES, say, say_last_day, say_time
+
+_MAX_LOCATIONS = 10
+_SERVICE = "Smart Stamp Card"
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassContent:
+    """`info` is pass.json; `strings` are its texts by language where they differ."""
+
+    info: Json
+    strings: Mapping[str, Mapping[str, str]]
+
+
+def draw_pass(
+    face: CardFace,
+    *,
+    serial: str,
+    auth_token: str,
+    pass_type_id: str,
+    team_id: str,
+    public_url: str,
+    card_url: str,
+) -> PassContent:
+    """The pass of a card; nobody's name is on it.
+
+    `card_url` goes into the barcode; the web service lies under `public_url`/apple.
+    """
+    words = _Words(face)
+    paper, ink = _colours(face.look.background, face.look.foreground)
+    info: Json = {
+        "formatVersion": 1,
+        "passTypeIdentifier": pass_type_id,
+        "teamIdentifier": team_id,
+        "serialNumber": serial,
+        "organizationName": words.plain(face.merchant_name),
+        "description": words.plain(f"{face.merchant_name} {face.program_name}"),
+        "logoText": words.plain(face.merchant_name),
+        "backgroundColor": paper,
+        "foregroundColor": ink,
+        "labelColor": ink,
+        "webServiceURL": f"{public_url}/apple",
+        "authenticationToken": auth_token,
+        "sharingProhibited": True,
+        "barcodes": [_qr(card_url, face.member_no)],
+        "storeCard": {
+            "headerFields": [_count(words, face)],
+            # No primary field: it would be drawn over the stamps in the strip.
+            "secondaryFields": [_next(words, face)],
+            "auxiliaryFields": _auxiliary(words, face),
+            "backFields": _back(words, face, public_url, card_url),
+        },
+    }
+    return PassContent(info=info | _when_and_where(words, face), strings=words.strings)
+
+
+def _qr(message: str, alt_text: str) -> Json:
+    return {
+        "format": "PKBarcodeFormatQR",
+        "message": message,
+        "messageEncoding": "iso-8859-1",
+        "altText": alt_text,
+    }
+
+
+def _count(words: _Words, face: CardFace) -> Json:
+    # The only field with a changeMessage: of several that change at once, the lock
+    # screen would say no more than "Store card changed".
+    ready = len(face.vouchers)
+    if ready:
+        message = words.say("apple.changed_ready", n=ready)
+    else:
+        message = words.label("card.changed")
+    count = say("card.count", "ja", balance=face.balance, goal=face.goal)
+    return _field("stamps", words.label("card.stamps"), count) | {
+        "changeMessage": message
+    }
+
+
+def _next(words: _Words, face: CardFace) -> Json:
+    if face.state != "active":
+        text = words.label(f"card.{face.state}")
+    elif face.next_reward is None:
+        text = words.label("card.next_none")
+    else:
+        text = words.say("card.next", n=face.to_next, reward=face.next_reward.name)
+    return _field("next", words.label("card.next_reward"), text)
+
+
+def _auxiliary(words: _Words, face: CardFace) -> list[Json]:
+    fields = []
+    if face.vouchers:
+        ready = words.say("apple.ready", n=len(face.vouchers))
+        fields.append(_field("ready", words.label("card.rewards"), ready))
+    if face.expires_at is not None:
+        label = words.label("card.valid_until")
+        ends_at, zone = face.expires_at, face.timezone
+        day = words.put(lambda language: say_last_day(ends_at, zone, language))
+        fields.append(_field("until", label, day))
+    return fields
+
+
+def _back(words: _Words, face: CardFace, public_url: str, card_url: str) -> list[Json]:
+    # The pass's own contact and the service's: Apple wants both on the back.
+    contact = "\n".join(filter(None, (face.merchant_name, face.contact)))
+    rows = (
+        ("vouchers", "card.rewards", words.put(lambda t: _vouchers(face, t))),
+        ("program", "apple.program", words.plain(face.program_name)),
+        ("guide", "card.guide", words.plain(face.guide.strip())),
+        ("rewards", "card.rewards", words.put(lambda t: _rewards(face, t))),
+        ("member", "apple.member", words.plain(face.member_no)),
+        ("last", "apple.last_stamp", words.put(lambda t: _last_stamp(face, t))),
+        ("shops", "card.shops", words.plain("\n".join(s.name for s in face.shops))),
+        ("page", "apple.page", card_url),
+        ("contact", "card.contact", words.plain(contact)),
+        ("service", "apple.service", f"{_SERVICE}\n{public_url}"),
+    )
+    return [
+        _field(key, words.label(label), value) for key, label, value in rows if value
+    ]
+
+
+def _when_and_where(words: _Words, face: CardFace) -> Json:
+    found: Json = {}
+    if face.expires_at is not None:
+        end = face.expires_at.astimezone(ZoneInfo(face.timezone))
+        found["expirationDate"] = end.isoformat(timespec="seconds")
+    if face.state in {"stopped", "expired"}:
+        return found | {"voided": True}
+    near = [
+        {
+            "latitude": shop.latitude,
+            "longitude": shop.longitude,
+            "relevantText": words.say(
+                "apple.nearby", shop=shop.name, balance=face.balance, goal=face.goal
+            ),
+        }
+        for shop in face.shops
+        if shop.latitude is not None and shop.longitude is not None
+    ]
+    return found | ({"locations": near[:_MAX_LOCATIONS]} if near else {})
+
+
+def _vouchers(face: CardFace, language: Language) -> str:
+    return "\n".join(_voucher(face, voucher, language) for voucher in face.vouchers)
+
+
+def _voucher(face: CardFace, voucher: Voucher, language: Language) -> str:
+    line = say("card.voucher", language, name=voucher.name, number=voucher.number)
+    if voucher.expires_at is None:
+        return line
+    day = say_last_day(voucher.expires_at, face.timezone, language)
+    return f"{line} {say('card.voucher_until', language, day=day)}"
+
+
+def _rewards(face: CardFace, language: Language) -> str:
+    lines = (
+        say("apple.reward", language, at=reward.at, name=reward.name)
+        for reward in face.rewards
+    )
+    return "\n".join(lines)
+
+
+def _last_stamp(face: CardFace, language: Language) -> str:
+    if face.last_stamp_at is None:
+        return ""
+    return say_time(face.last_stamp_at, face.timezone, language)
+
+
+def _field(key: str, label: str, value: str) -> Json:
+    return {"key": key, "label": label, "value": value}
+
+
+@lru_cache(maxsize=256)
+def _colours(background: str, foreground: str) -> tuple[str, str]:
+    ink = legible(foreground, background)
+    paper, text = ("rgb({}, {}, {})".format(*rgb(c)) for c in (background, ink))
+    return paper, text
+
+
+class _Words:
+    """Collects the texts of one pass.
+
+    What stands in pass.json is the text in the merchant's first language, and that is
+    also its key in pass.strings: a reader without translations still shows words.
+    """
+
+    def __init__(self, face: CardFace) -> None:
+        offered = face.languages or LANGUAGES
+        # What a phone in Japanese and one in English are told, if the shop speaks it.
+        self._heard = [t if t in offered else offered[0] for t in LANGUAGES]
+        self._first = LANGUAGES.index(offered[0])
+        self._table: dict[str, tuple[str, ...]] = {}
+
+    @property
+    def strings(self) -> dict[str, dict[str, str]]:
+        """Both languages, always: with neither, a phone would pick one by chance."""
+        found: dict[str, dict[str, str]] = {language: {} for language in LANGUAGES}
+        for key, spoken in self._table.items():
+            if spoken != (key, key):
+                for language, text in zip(LANGUAGES, spoken, strict=True):
+                    found[language][key] = text
+        return found
+
+    def label(self, sentence: str) -> str:
+        """The key of a sentence of ours that never differs."""
+        return self._keep(tuple(_label(sentence, t) for t in self._heard))
+
+    def say(self, sentence: str, **values: object) -> str:
+        """The key of a sentence of ours with its blanks filled."""
+        return self.put(lambda language: say(sentence, language, **values))
+
+    def plain(self, text: str) -> str:
+        """The key of what the merchant wrote: the same in every language."""
+        return self._keep((text, text))
+
+    def put(self, text: Callable[[Language], str]) -> str:
+        """The key of a text that differs by language; "" for none."""
+        return self._keep(tuple(text(language) for language in self._heard))
+
+    def _keep(self, spoken: tuple[str, ...]) -> str:
+        key = spoken[self._first]
+        # A reward called 特典 must not become "Rewards" because a label does.
+        while key and self._table.setdefault(key, spoken) != spoken:
+            key += "\u200b"
+        return key
+
+
+@cache
+def _label(sentence: str, language: Language) -> str:
+    return say(sentence, language)

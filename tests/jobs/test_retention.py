@@ -1,0 +1,145 @@
+"""What was kept long enough goes, to the day, and nothing else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select, text
+
+from core.actions.inbox import NewEvent, finish_event, keep_events
+from core.actions.journal import note
+from core.actions.signin import start_session
+from core.store.tables import inbox, journal, session
+from jobs import audit, retention
+from jobs.parts import Parts
+from tests.jobs.stamping import a_stamp
+
+
+@pytest.fixture
+def parts(settings, db, vault):
+    return Parts(settings=settings, db=db, vault=vault)
+
+
+async def actions(db):
+    rows = await db.read(lambda tx: tx.execute(select(journal.c.action)).all())
+    return {row.action for row in rows}
+
+
+async def test_log_rows_stay_365_days_and_not_one_more(parts, clock):
+    now = clock.now()
+    year = timedelta(days=365)
+    for action, at in (
+        ("young", now - year + timedelta(seconds=1)),
+        ("exactly", now - year),
+        ("old", now - year - timedelta(seconds=1)),
+        ("ancient", now - 3 * year),
+    ):
+        await parts.db.write(note, None, "test", action, "x", at)
+
+    result = await retention.run(parts, now)
+
+    assert result["log_rows"] == 2
+    assert await actions(parts.db) == {"young", "exactly"}
+
+
+async def test_the_days_are_a_setting(settings, parts, clock):
+    short = Parts(
+        settings=settings.model_copy(update={"log_days": 30}),
+        db=parts.db,
+        vault=parts.vault,
+    )
+    await parts.db.write(note, None, "test", "x", "x", clock.now())
+
+    assert (await retention.run(short, clock.move(days=30)))["log_rows"] == 0
+    assert (await retention.run(short, clock.move(seconds=1)))["log_rows"] == 1
+
+
+async def test_more_than_one_batch_goes_in_one_night(parts, clock, monkeypatch):
+    monkeypatch.setattr("jobs.retention.BATCH", 10)
+    old = clock.now() - timedelta(days=400)
+
+    def fill(tx):
+        for number in range(35):
+            note(tx, None, "test", "x", str(number), old)
+
+    await parts.db.write(fill)
+    assert (await retention.run(parts, clock.now()))["log_rows"] == 35
+
+
+async def test_ended_sessions_go_and_living_ones_stay(parts, shop, clock):
+    now = clock.now()
+    for token, kind in (("a", "settings"), ("b", "till")):
+        await parts.db.write(start_session, shop.owner, token, kind, "ja", now)
+
+    result = await retention.run(parts, clock.move(days=8))
+
+    assert result["sessions"] == 1
+    left = await parts.db.read(
+        lambda tx: tx.execute(select(session.c.token_hash)).all()
+    )
+    assert [row.token_hash for row in left] == ["b"]
+
+
+async def test_texts_of_line_events_go_after_thirty_days_their_ids_never(
+    parts, shop, clock
+):
+    merchant, now = shop.merchant.id, clock.now()
+    events = [
+        NewEvent(
+            event_id=name,
+            person="U1",
+            happened_at=now,
+            reply_deadline=now + timedelta(minutes=1),
+            body='{"text": "my name is Hanako"}',
+        )
+        for name in ("finished", "waiting")
+    ]
+    await parts.db.write(keep_events, merchant, events, now)
+    await parts.db.write(finish_event, merchant, "finished", "granted", now)
+
+    assert (await retention.run(parts, clock.move(days=30)))["event_bodies"] == 0
+    assert (await retention.run(parts, clock.move(seconds=1)))["event_bodies"] == 1
+    assert (await retention.run(parts, clock.now()))["event_bodies"] == 0
+    rows = await parts.db.read(
+        lambda tx: tx.execute(select(inbox.c.event_id, inbox.c.body)).all()
+    )
+    assert {row.event_id: bool(row.body) for row in rows} == {
+        "finished": False,
+        "waiting": True,
+    }
+    # A replayed webhook is still known, and still does nothing.
+    assert await parts.db.write(keep_events, merchant, events, clock.now()) == 0
+
+
+async def test_the_ledger_is_not_touched(parts, shop, clock):
+    await a_stamp(shop, 1, clock.now())
+    await retention.run(parts, clock.move(days=5000))
+
+    count = await parts.db.read(
+        lambda tx: tx.execute(
+            select(func.count()).select_from(text("ledger_entry"))
+        ).scalar_one()
+    )
+    assert count == 1
+
+
+async def test_the_audit_names_a_card_that_contradicts_its_ledger(parts, shop, clock):
+    card_id = await a_stamp(shop, 1, clock.now())
+    await a_stamp(shop, 2, clock.now())
+    assert await audit.run(parts, clock.now()) == {"wrong": [], "red": []}
+
+    await parts.db.write(
+        lambda tx: tx.execute(
+            text("UPDATE card SET balance = 9 WHERE id = :id"), {"id": card_id}
+        )
+    )
+    assert (await audit.run(parts, clock.now()))["wrong"] == [card_id]
+
+
+async def test_the_audit_notices_a_missing_entry(parts, shop, clock):
+    card_id = await a_stamp(shop, 1, clock.now())
+    await parts.db.write(
+        lambda tx: tx.execute(text("UPDATE card SET n_entries = n_entries + 1"))
+    )
+    assert (await audit.run(parts, clock.now()))["wrong"] == [card_id]

@@ -1,0 +1,197 @@
+"""The customer's own card page, from which it goes into a wallet."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+import structlog
+from aiohttp import hdrs, web
+
+from core.actions.cards import CardView, card_by_id
+from core.actions.passes import hold_pass, load_pass
+from core.database import Database
+from core.errors import DeliveryError
+from core.links import Links
+from core.rules.face import CardFace
+from core.rules.types import CardId, IssuerName, Language
+from core.wording import say_last_day, say_time
+from passes.apple.issuer import CONTENT_TYPE
+from passes.issuer import PassIssuer
+from passes.qr import qr_svg
+from webhooks.customer import render_card, sorry
+from webhooks.keys import APPLE, CLOCK, DB, GOOGLE, LINKS
+from webhooks.live import event_stream
+from webhooks.pages import language_of
+
+LIVES = timedelta(days=30)
+_EVER = timedelta(days=36500)
+_PATH = "/w/{token:[0-9A-Za-z_.-]{1,300}}"
+
+Phone = Literal["apple", "google", "none"]
+
+routes = web.RouteTableDef()
+log = structlog.get_logger()
+
+
+@routes.get(f"{_PATH}.pkpass")
+async def download(request: web.Request) -> web.Response:
+    """The signed pass for Apple Wallet."""
+    view = await _card_of(request)
+    if isinstance(view, web.Response):
+        return view
+    parts = request.config_dict
+    now, face = parts[CLOCK].now(), view.face
+    if not await parts[APPLE].configured(face.merchant_id):
+        return sorry(request, "wallet", 404, back=_page_url(request))
+    held = await parts[DB].write(
+        hold_pass, face.merchant_id, face.card_id, "apple", now
+    )
+    # Read again as one: the date must not be newer than what the pass shows.
+    current = await parts[DB].read(load_pass, held.id, now)
+    assert current is not None
+    try:
+        content = await parts[APPLE].build(current.held, current.face, now)
+    except DeliveryError as error:
+        log.warning("apple_pass_not_built", pass_id=held.id, error=str(error))
+        return sorry(request, "apple", 503, back=_page_url(request))
+    response = web.Response(
+        body=content,
+        content_type=CONTENT_TYPE,
+        headers={
+            hdrs.CACHE_CONTROL: "no-store",
+            hdrs.CONTENT_DISPOSITION: 'attachment; filename="card.pkpass"',
+        },
+    )
+    response.last_modified = current.held.changed_at
+    return response
+
+
+@routes.get(f"{_PATH}/google")
+async def go_to_google(request: web.Request) -> web.Response:
+    """On to Google's page that saves the pass."""
+    view = await _card_of(request)
+    if isinstance(view, web.Response):
+        return view
+    parts = request.config_dict
+    now, face = parts[CLOCK].now(), view.face
+    if not await parts[GOOGLE].configured(face.merchant_id):
+        return sorry(request, "wallet", 404, back=_page_url(request))
+    held = await parts[DB].write(
+        hold_pass, face.merchant_id, face.card_id, "google", now
+    )
+    try:
+        url = await parts[GOOGLE].add_link(held, face, now)
+    except DeliveryError as error:
+        log.warning("google_link_not_made", pass_id=held.id, error=str(error))
+        return sorry(request, "google", 503, back=_page_url(request))
+    headers = {hdrs.LOCATION: url, hdrs.CACHE_CONTROL: "no-store"}
+    return web.Response(status=302, headers=headers)
+
+
+@routes.get(f"{_PATH}/events")
+async def follow_card(request: web.Request) -> web.StreamResponse:
+    """Server-sent events: the card as HTML, whenever it is another one."""
+    view = await _card_of(request)
+    if isinstance(view, web.Response):
+        return view
+    language = language_of(request)
+
+    async def load() -> str | None:
+        fresh = await _card_of(request)
+        if isinstance(fresh, web.Response):
+            return None
+        face = fresh.face
+        shown = render_card(request, "face.html", face, _said(face, language))
+        return shown.text
+
+    return await event_stream(request, {f"card:{view.card.id}"}, load)
+
+
+@routes.get(_PATH)
+async def show_card(request: web.Request) -> web.Response:
+    """The card, and the wallets that this merchant offers, the phone's own first."""
+    view = await _card_of(request)
+    if isinstance(view, web.Response):
+        return view
+    links: Links = request.config_dict[LINKS]
+    face, phone = view.face, phone_of(request)
+    # LINE's own browser cannot take a pass; this parameter opens the phone's browser.
+    out = "?openExternalBrowser=1" if _is_in_line(request) else ""
+    context = {
+        "wallets": await wallets_of(request, face, phone),
+        "phone": phone,
+        "page": _page_url(request),
+        "out": out,
+        "card_qr": qr_svg(links.card(face.code)),
+        "page_qr": qr_svg(links.public_url + _page_url(request)),
+        **_said(face, language_of(request)),
+    }
+    return render_card(request, "card.html", face, context)
+
+
+def phone_of(request: web.Request) -> Phone:
+    """Whose wallet the device that asks can hold."""
+    agent = request.headers.get(hdrs.USER_AGENT, "")
+    if any(name in agent for name in ("iPhone", "iPad", "iPod")):
+        return "apple"
+    return "google" if "Android" in agent else "none"
+
+
+async def wallets_of(
+    request: web.Request, face: CardFace, phone: Phone
+) -> list[IssuerName]:
+    """The wallets that the merchant has connected, this phone's first."""
+    issuers: dict[IssuerName, PassIssuer] = {
+        "apple": request.config_dict[APPLE],
+        "google": request.config_dict[GOOGLE],
+    }
+    offered = [
+        name
+        for name, issuer in issuers.items()
+        if await issuer.configured(face.merchant_id)
+    ]
+    return sorted(offered, key=lambda name: name != phone)
+
+
+async def find_card(
+    links: Links, db: Database, token: str, now: datetime, lives: timedelta = LIVES
+) -> CardView | None:
+    """The card that a link's token names; None for a token that is not good (now)."""
+    card_id = links.read("wallet", token, lives=lives, now=now)
+    return None if card_id is None else await db.read(card_by_id, CardId(card_id), now)
+
+
+async def _card_of(request: web.Request) -> CardView | web.Response:
+    """The card of the path's token, or the page that says why there is none."""
+    parts = request.config_dict
+    token, now = request.match_info["token"], parts[CLOCK].now()
+    view = await find_card(parts[LINKS], parts[DB], token, now)
+    if view is not None:
+        return view
+    old = await find_card(parts[LINKS], parts[DB], token, now, _EVER)
+    if old is None:
+        return sorry(request, "link", 404)
+    join = f"/j/{old.face.merchant_key}/{old.face.program_key}"
+    return sorry(request, "old", 410, merchant=old.face.merchant_name, join=join)
+
+
+def _page_url(request: web.Request) -> str:
+    return f"/w/{request.match_info['token']}"
+
+
+def _is_in_line(request: web.Request) -> bool:
+    return " Line/" in request.headers.get(hdrs.USER_AGENT, "")
+
+
+def _said(face: CardFace, language: Language) -> dict[str, str]:
+    """The card's instants in words."""
+    zone = face.timezone
+    return {
+        "expires": say_last_day(face.expires_at, zone, language)
+        if face.expires_at
+        else "",
+        "last_stamp": say_time(face.last_stamp_at, zone, language)
+        if face.last_stamp_at
+        else "",
+    }

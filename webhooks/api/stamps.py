@@ -1,0 +1,92 @@
+"""Stamps that a machine gives to a card it knows."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from core.actions.cards import load_card, load_entry
+from core.actions.grant import grant_stamps
+from core.actions.shops import list_shops
+from core.database import Tx
+from core.errors import NotFound
+from core.rules.types import CardId, Granted, Refused, Shop, StampAsk, Why
+from webhooks.api.answers import card_answer, entry_answer, local
+from webhooks.api.call import Call, answer_key, api_call, read_body, reply
+from webhooks.api.cards import CARD
+from webhooks.api.models import NewStamps, StampsAnswer
+from webhooks.api.problems import Problem
+from webhooks.metrics import count_stamps
+
+routes = web.RouteTableDef()
+
+
+@routes.post(f"{CARD}/stamps")
+@api_call
+async def add_stamps(call: Call) -> web.Response:
+    """200 with what happened: granted, or refused and why."""
+    body = await read_body(call, NewStamps)
+    key = answer_key(call, "stamps")
+    if body.n is None:
+        raise Problem(call.request, "amount_not_configured")
+    card_id = CardId(call.request.match_info["id"])
+    shop = await call.db.read(_shop_of, call, card_id, body.shop)
+    ask = StampAsk(
+        merchant_id=call.merchant.id,
+        key=key,
+        how="api",
+        card_id=card_id,
+        stamps=body.n,
+        shop_id=None if shop is None else shop.id,
+    )
+    outcome = await call.db.write(grant_stamps, ask, call.now)
+    count_stamps(call.request, "api", outcome)
+    if not _answers(outcome, ask):
+        raise Problem(call.request, "idempotency_key_reused")
+    return reply(await call.db.read(_answer, call, card_id, outcome))
+
+
+def _shop_of(tx: Tx, call: Call, card_id: CardId, key: str | None) -> Shop | None:
+    load_card(tx, call.merchant.id, card_id, call.now)
+    shops = list_shops(tx, call.merchant.id)
+    if key is None:
+        return shops[0] if len(shops) == 1 else None
+    found = next((shop for shop in shops if shop.key == key), None)
+    if found is None:
+        raise NotFound("shop")
+    return found
+
+
+def _answers(outcome: Granted | Refused, ask: StampAsk) -> bool:
+    """Is it this question's answer, not an earlier one's under the same key?"""
+    match outcome:
+        case Granted():
+            return (outcome.card_id, outcome.stamps) == (ask.card_id, ask.stamps)
+        case Refused(card_id=None):
+            return outcome.why is Why.no_such_card
+        case Refused():
+            return outcome.card_id == ask.card_id
+
+
+def _answer(
+    tx: Tx, call: Call, card_id: CardId, outcome: Granted | Refused
+) -> StampsAnswer:
+    card = card_answer(call, load_card(tx, call.merchant.id, card_id, call.now))
+    match outcome:
+        case Granted():
+            shops = list_shops(tx, call.merchant.id)
+            entry = load_entry(tx, call.merchant.id, outcome.entry_id)
+            return StampsAnswer(
+                outcome="granted",
+                why=None,
+                retry_at=None,
+                entry=entry_answer(call, entry, shops),
+                card=card,
+            )
+        case Refused():
+            return StampsAnswer(
+                outcome="refused",
+                why=outcome.why,
+                retry_at=local(outcome.retry_at, call.merchant),
+                entry=None,
+                card=card,
+            )

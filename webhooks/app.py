@@ -1,0 +1,99 @@
+"""The web application: its parts, and every route in one list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from core.clock import Clock
+from core.config import Settings
+from core.database import Database
+from core.links import Links
+from core.vault import Vault
+from passes.apple.issuer import AppleIssuer
+from passes.artwork import Artwork
+from passes.google.issuer import GoogleIssuer
+from webhooks import (
+    add_pass,
+    apple,
+    assets,
+    customer,
+    google,
+    health,
+    join,
+    keys,
+    line,
+    look,
+    pictures,
+)
+from webhooks.api import cards, codes, openapi, stamps
+from webhooks.live import set_up_live
+from webhooks.merchant import card, home, preview, publish
+from webhooks.metrics import METRICS, Metrics
+from webhooks.middleware import MIDDLEWARES, set_headers
+from webhooks.pages import set_up_pages
+from webhooks.signin import set_up_signin
+from webhooks.till import counter, place, scan
+
+# The largest that may come in: a LINE webhook, or a merchant's picture with its form.
+LARGEST_BODY = 2**20
+
+ROUTES = (
+    line.routes,  # POST /line/{merchant}
+    apple.routes,  # /apple/v1/…
+    google.routes,  # POST /google/{merchant}
+    cards.routes,  # /api/v1/…
+    stamps.routes,
+    codes.routes,
+    openapi.routes,
+    add_pass.routes,  # /w/{token}
+    customer.routes,  # /c/{code}
+    join.routes,  # /j/{merchant}/{program}
+    counter.routes,  # /till/
+    place.routes,
+    scan.routes,
+    home.routes,  # /merchant/
+    card.routes,
+    preview.routes,
+    publish.routes,
+    pictures.routes,  # /pictures/…
+    look.routes,
+    assets.routes,  # /static/…
+    health.routes,  # /healthz, /readyz, /metrics
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What handlers work with; made by whoever starts the service."""
+
+    settings: Settings
+    db: Database
+    clock: Clock
+    vault: Vault
+    links: Links
+    artwork: Artwork
+    apple: AppleIssuer
+    google: GoogleIssuer
+
+
+def make_app(parts: Parts) -> web.Application:
+    """The application, ready to be served. Whoever calls closes the parts."""
+    app = web.Application(client_max_size=LARGEST_BODY, middlewares=MIDDLEWARES)
+    app[keys.SETTINGS] = parts.settings
+    app[keys.DB] = parts.db
+    app[keys.CLOCK] = parts.clock
+    app[keys.VAULT] = parts.vault
+    app[keys.LINKS] = parts.links
+    app[keys.ARTWORK] = parts.artwork
+    app[keys.APPLE] = parts.apple
+    app[keys.GOOGLE] = parts.google
+    app[METRICS] = Metrics()
+    set_up_signin(app)
+    set_up_pages(app)
+    set_up_live(app)
+    app.on_response_prepare.append(set_headers)
+    for routes in ROUTES:
+        app.add_routes(routes)
+    return app

@@ -1,0 +1,63 @@
+"""What a card's QR code opens: the customer for staff, nothing private for others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from aiohttp import web
+
+from core.actions.cards import CardView, card_by_code
+from core.rules.face import CardFace
+from passes.artwork import picture_path
+from passes.qr import qr_svg
+from webhooks.keys import CLOCK, DB, LINKS
+from webhooks.look import look_url
+from webhooks.pages import language_of, render
+from webhooks.sessions import current_session
+from webhooks.till.scan import serves, show_customer
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/c/{code:[0-9A-Za-z]{1,16}}")
+async def show_code(request: web.Request) -> web.Response:
+    """The customer, for staff of that merchant; a card page for anybody else."""
+    parts = request.config_dict
+    code = request.match_info["code"].upper()
+    view = await parts[DB].read(card_by_code, code, parts[CLOCK].now())
+    if view is None:
+        return sorry(request, "code", 404)
+    if serves(current_session(request), view.card.merchant_id):
+        return await show_customer(request, view)
+    return _public(request, view)
+
+
+def sorry(request: web.Request, what: str, status: int, **more: Any) -> web.Response:
+    """A page that says kindly what is not there (`card_page.sorry.<what>`)."""
+    return render(request, "customer/sorry.html", {"what": what, **more}, status=status)
+
+
+def render_card(
+    request: web.Request,
+    template: str,
+    face: CardFace,
+    context: Mapping[str, Any] | None = None,
+) -> web.Response:
+    """A page in the looks of a card's program."""
+    shown = {
+        "face": face,
+        "look": look_url(face.look),
+        "picture": picture_path(face, "strip"),
+        "other": "en" if language_of(request) == "ja" else "ja",
+    }
+    return render(request, f"customer/{template}", {**shown, **(context or {})})
+
+
+def _public(request: web.Request, view: CardView) -> web.Response:
+    # How many stamps there are is the holder's business: the picture is an empty card.
+    bare = replace(view.face, balance=0)
+    url = request.config_dict[LINKS].card(view.card.code)
+    join = f"/j/{view.face.merchant_key}/{view.face.program_key}"
+    return render_card(request, "code.html", bare, {"qr": qr_svg(url), "join": join})

@@ -1,0 +1,113 @@
+"""Pages that change by themselves: server-sent events from the state of the database.
+
+https://html.spec.whatwg.org/multipage/server-sent-events.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field
+
+from aiohttp import web
+from aiohttp.client_exceptions import ClientConnectionResetError
+
+from webhooks.keys import DB
+
+# Changes of other processes are not signalled here, so the state is read each second.
+LOOK_SECONDS = 1.0
+# Proxies close what stays silent for longer.
+HEARTBEAT_SECONDS = 15.0
+# A page that nobody closes comes back by itself; a connection for ever it is not.
+LONGEST_SECONDS = 600.0
+RETRY_MS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """The streams that are open, so that a stop need not wait for them."""
+
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+
+STREAMS = web.AppKey("streams", Streams)
+
+
+def set_up_live(app: web.Application) -> None:
+    """Let open streams end when the server stops."""
+    app[STREAMS] = Streams()
+    app.on_shutdown.append(end_streams)
+
+
+async def end_streams(app: web.Application) -> None:
+    """Signal `on_shutdown`: end every open stream; browsers come back later."""
+    streams = list(app[STREAMS].tasks)
+    for stream in streams:
+        stream.cancel()
+    await asyncio.gather(*streams, return_exceptions=True)
+
+
+async def event_stream(
+    request: web.Request,
+    topics: Collection[str],
+    load: Callable[[], Awaitable[str | None]],
+) -> web.StreamResponse:
+    """Send what `load` gives, now and whenever it is something else.
+
+    Ends when `load` gives None (after an event "end", so that the browser stays away),
+    when the reader goes, and when the server stops.
+    """
+    response = web.StreamResponse(
+        headers={
+            "Content-Type": "text/event-stream",
+            "Cache-Control": "no-store",
+            # nginx would otherwise hold events back until its buffer is full.
+            "X-Accel-Buffering": "no",
+        }
+    )
+    await response.prepare(request)
+    streams = request.config_dict.get(STREAMS)
+    task = asyncio.create_task(_send_changes(request, response, topics, load))
+    if streams is not None:
+        streams.tasks.add(task)
+        task.add_done_callback(streams.tasks.discard)
+    try:
+        await task
+    except ClientConnectionResetError:
+        pass
+    except asyncio.CancelledError:
+        task.cancel()
+        current = asyncio.current_task()
+        if current is not None and current.cancelling():
+            raise
+    return response
+
+
+async def _send_changes(
+    request: web.Request,
+    response: web.StreamResponse,
+    topics: Collection[str],
+    load: Callable[[], Awaitable[str | None]],
+) -> None:
+    loop = asyncio.get_running_loop()
+    started = heard = loop.time()
+    last: str | None = None
+    await response.write(f"retry: {RETRY_MS}\n\n".encode())
+    with request.config_dict[DB].watch(topics) as watch:
+        while loop.time() - started < LONGEST_SECONDS:
+            state = await load()
+            if state is None:
+                await response.write(b"event: end\ndata:\n\n")
+                return
+            if state != last:
+                await response.write(_event(state))
+                last, heard = state, loop.time()
+            elif loop.time() - heard >= HEARTBEAT_SECONDS:
+                await response.write(b": still here\n\n")
+                heard = loop.time()
+            await watch.wait(LOOK_SECONDS)
+
+
+def _event(text: str) -> bytes:
+    lines = "".join(f"data: {line}\n" for line in text.splitlines() or [""])
+    return f"{lines}\n".encode()

@@ -1,0 +1,95 @@
+"""Publishing a draft: what it does to the cards that are out there, then doing it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from aiohttp import web
+
+from core.actions.publish import (
+    PublishPreview,
+    load_program,
+    preview_publish,
+)
+from core.actions.publish import publish as publish_draft
+from core.database import Tx
+from core.rules.publishing import design_to_dict
+from core.rules.types import Design, MerchantId, Program, ProgramId
+from core.vault import same
+from webhooks.forms import text_of
+from webhooks.keys import CLOCK, DB
+from webhooks.merchant.changes import changes
+from webhooks.merchant.preview import draw_preview
+from webhooks.pages import language_of, render
+from webhooks.sessions import require_session
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/merchant/cards/{program_id}/publish")
+async def show_effect(request: web.Request) -> web.Response:
+    """What changes, how many gain and lose by it, and how it will look."""
+    return await _page(request)
+
+
+@routes.post("/merchant/cards/{program_id}/publish")
+async def publish(request: web.Request) -> web.Response:
+    """Publish, if the draft is still the one that was shown."""
+    session = require_session(request, "owner", "manager")
+    parts, fields = request.config_dict, await request.post()
+    program, _ = await _load(request)
+    location = f"/merchant/cards/{program.id}"
+    if program.draft is None:
+        return web.Response(status=303, headers={"Location": location})
+    if not same(text_of(fields, "draft"), _digest(program.draft)):
+        return await _page(request, has_moved=True)
+    await parts[DB].write(
+        publish_draft,
+        session.merchant.id,
+        program.id,
+        session.staff.id,
+        parts[CLOCK].now(),
+    )
+    return web.Response(status=303, headers={"Location": f"{location}?done=published"})
+
+
+async def _page(request: web.Request, *, has_moved: bool = False) -> web.Response:
+    session = require_session(request, "owner", "manager")
+    program, effect = await _load(request)
+    if program.draft is None:
+        location = f"/merchant/cards/{program.id}"
+        return web.Response(status=303, headers={"Location": location})
+    preview = await draw_preview(request, session.merchant, program, program.draft)
+    context = {
+        "program": program,
+        "effect": effect,
+        "changes": changes(program.design, program.draft, language_of(request)),
+        "digest": _digest(program.draft),
+        "preview": preview,
+        "has_moved": has_moved,
+    }
+    status = 409 if has_moved else 200
+    return render(
+        request, "merchant/publish.html", context, status=status, is_packed=True
+    )
+
+
+async def _load(request: web.Request) -> tuple[Program, PublishPreview]:
+    session = require_session(request)
+    program_id = ProgramId(request.match_info["program_id"])
+    return await request.config_dict[DB].read(_both, session.merchant.id, program_id)
+
+
+def _both(
+    tx: Tx, merchant_id: MerchantId, program_id: ProgramId
+) -> tuple[Program, PublishPreview]:
+    return (
+        load_program(tx, merchant_id, program_id),
+        preview_publish(tx, merchant_id, program_id),
+    )
+
+
+def _digest(design: Design) -> str:
+    text = json.dumps(design_to_dict(design), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,105 @@
+// The till: counts down, follows its code by server-sent events, and lets a scanner
+// that types go to the right box. Everything also works without, by reloading.
+"use strict";
+
+const READY_AFTER = 12000;
+
+const stage = document.getElementById("stage");
+const offline = document.querySelector("[data-offline]");
+let follower = null;
+let goHome = 0;
+
+function say(isOffline) {
+  offline.hidden = !isOffline;
+}
+
+function follow() {
+  const url = stage && stage.dataset.events;
+  if (!url || !window.EventSource) return;
+  follower = new EventSource(url);
+  follower.onopen = () => say(false);
+  follower.onerror = () => {
+    say(true);
+    // A browser gives up for good after an answer such as 502: begin again ourselves.
+    if (follower.readyState === EventSource.CLOSED) {
+      window.setTimeout(follow, 2000);
+    }
+  };
+  follower.onmessage = (event) => {
+    say(false);
+    if (event.data === "waiting") return;
+    follower.close();
+    delete stage.dataset.events;
+    stage.innerHTML = event.data;
+    window.scrollTo(0, 0);
+    if (navigator.vibrate && stage.querySelector(".done")) navigator.vibrate(120);
+    comeBack();
+  };
+}
+
+function countDown() {
+  const words = document.querySelector("[data-left]");
+  if (!words) return;
+  const bar = document.querySelector(".clock progress");
+  const ends = performance.now() + Number(words.dataset.left) * 1000;
+  const tick = () => {
+    if (!words.isConnected) return;
+    const left = Math.max(0, Math.ceil((ends - performance.now()) / 1000));
+    words.textContent = words.dataset.words.replace("#", left);
+    bar.value = left;
+    bar.parentElement.classList.toggle("soon", left <= 15);
+    if (left > 0) window.setTimeout(tick, 250);
+  };
+  tick();
+}
+
+// What was granted stays to be read for a while; the next tap need not wait for it.
+function comeBack() {
+  window.clearTimeout(goHome);
+  const result = document.querySelector("[data-home]");
+  if (!result) return;
+  goHome = window.setTimeout(() => {
+    if (result.isConnected && !isTyping()) window.location.assign(result.dataset.home);
+  }, READY_AFTER);
+}
+
+function isTyping() {
+  const box = document.activeElement;
+  return Boolean(box && box.tagName === "INPUT" && box.value);
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.classList.contains("busy")) {
+    event.preventDefault();
+    return;
+  }
+  form.classList.add("busy");
+  if (event.submitter) event.submitter.classList.add("pressed");
+});
+
+// Back in the browser's history: buttons must work again, with fresh keys.
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) window.location.reload();
+});
+window.addEventListener("offline", () => say(true));
+window.addEventListener("online", () => say(false));
+
+// A USB scanner types without looking where: its first letter goes to the box.
+document.addEventListener("keydown", (event) => {
+  const box = document.querySelector("[data-scan]");
+  const busy = /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName);
+  if (!box || busy || event.key.length !== 1 || event.key === " ") return;
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  box.focus();
+});
+
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll(".menu[open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});
+
+follow();
+countDown();
+comeBack();

@@ -1,0 +1,147 @@
+"""Staff scan: a customer's code opens the card, one tap gives a stamp."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import datetime
+from typing import Any
+
+from aiohttp import web
+
+from core.actions.cards import CardView, card_by_code, find_cards
+from core.actions.grant import grant_stamps
+from core.actions.signin import Session
+from core.actions.till import MAX_STAMPS
+from core.database import Tx
+from core.errors import NotFound
+from core.rules.types import Granted, MerchantId, Refused, Role, StampAsk
+from core.vault import new_token
+from core.wording import say, say_last_day, say_time
+from webhooks.forms import text_of
+from webhooks.keys import CLOCK, DB
+from webhooks.metrics import count_stamps
+from webhooks.sessions import current_session
+from webhooks.till.desk import Desk, find_desk, render_till
+
+STAFF: tuple[Role, ...] = ("owner", "manager", "clerk")
+
+_URL = re.compile(r"/c/([0-9A-Za-z]{1,16})")
+_CODE = re.compile(r"[0-9A-Z]{13}")
+_MEMBER_NO = re.compile(r"(\d{4})[-‐ー−]?(\d{4})")
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/till/find")
+async def find_customer(request: web.Request) -> web.Response:
+    """What a scanner typed, or a person: a card's URL, its code, a member number."""
+    desk = await find_desk(request)
+    text = request.query.get("q", "").strip()[:200]
+    parts = request.config_dict
+    merchant_id = desk.session.merchant.id
+    found = await parts[DB].read(_find, merchant_id, text, parts[CLOCK].now())
+    if len(found) == 1:
+        location = f"/c/{found[0].card.code}"
+        return web.Response(status=303, headers={"Location": location})
+    status = 200 if found else 404
+    context = {"text": text, "views": found}
+    return render_till(request, "find.html", desk, context, status=status)
+
+
+@routes.post("/till/cards/{code:[0-9A-Z]{1,16}}/stamps")
+async def add_stamps(request: web.Request) -> web.Response:
+    """Give stamps to the card that was scanned.
+
+    The answer is a page, not a redirect: sent again, the same key gets the same one.
+    """
+    desk = await find_desk(request)
+    parts = request.config_dict
+    fields = await request.post()
+    now = parts[CLOCK].now()
+    view = await parts[DB].read(card_by_code, request.match_info["code"], now)
+    n = text_of(fields, "n")
+    if view is None or view.card.merchant_id != desk.session.merchant.id:
+        raise NotFound("card")
+    if not n.isdecimal() or not 1 <= int(n) <= MAX_STAMPS:
+        raise web.HTTPBadRequest
+    ask = StampAsk(
+        merchant_id=view.card.merchant_id,
+        key=f"scan:{text_of(fields, 'key')[:64]}:{view.card.id}:{int(n)}",
+        how="scan",
+        card_id=view.card.id,
+        stamps=int(n),
+        shop_id=None if desk.shop is None else desk.shop.id,
+        staff_id=desk.session.staff.id,
+    )
+    outcome = await parts[DB].write(grant_stamps, ask, now)
+    count_stamps(request, "scan", outcome)
+    fresh = await parts[DB].read(card_by_code, view.card.code, now)
+    return _page(request, desk, fresh or view, outcome)
+
+
+def serves(session: Session | None, merchant_id: MerchantId) -> bool:
+    """May this browser see and stamp the cards of that merchant?"""
+    return (
+        session is not None
+        and session.merchant.id == merchant_id
+        and session.staff.role in STAFF
+    )
+
+
+async def show_customer(request: web.Request, view: CardView) -> web.Response:
+    """The card as staff see it; with ?n= it asks before giving several stamps."""
+    assert serves(current_session(request), view.card.merchant_id)
+    return _page(request, await find_desk(request), view, None)
+
+
+def _page(
+    request: web.Request, desk: Desk, view: CardView, outcome: Granted | Refused | None
+) -> web.Response:
+    wanted = request.query.get("n", "")
+    is_number = wanted.isdecimal() and 1 < int(wanted) <= MAX_STAMPS
+    context: dict[str, Any] = {
+        "view": view,
+        "face": view.face,
+        "outcome": outcome,
+        "refusal": _refusal(desk, outcome),
+        "granted": outcome if isinstance(outcome, Granted) else None,
+        "earned": _earned(view, outcome),
+        "asked": int(wanted) if is_number and outcome is None else None,
+        "last_visit": view.face.last_stamp_at
+        and say_time(
+            view.face.last_stamp_at, view.face.timezone, desk.session.language
+        ),
+        "expires": view.face.expires_at
+        and say_last_day(
+            view.face.expires_at, view.face.timezone, desk.session.language
+        ),
+        "key": new_token(12),
+        "most": MAX_STAMPS,
+    }
+    return render_till(request, "card.html", desk, context)
+
+
+def _refusal(desk: Desk, outcome: Granted | Refused | None) -> str:
+    if not isinstance(outcome, Refused):
+        return ""
+    language, zone = desk.session.language, desk.session.merchant.timezone
+    time = say_time(outcome.retry_at, zone, language) if outcome.retry_at else ""
+    return say(f"why.{outcome.why.value}", language, time=time)
+
+
+def _earned(view: CardView, outcome: Granted | Refused | None) -> list[Any]:
+    if not isinstance(outcome, Granted):
+        return []
+    return [v for v in view.face.vouchers if v.id in outcome.vouchers]
+
+
+def _find(tx: Tx, merchant_id: MerchantId, text: str, now: datetime) -> list[CardView]:
+    text = unicodedata.normalize("NFKC", text).strip()
+    if (url := _URL.search(text)) is not None:
+        text = url[1]
+    if (number := _MEMBER_NO.fullmatch(text)) is not None:
+        return find_cards(tx, merchant_id, now, member_no=f"{number[1]}-{number[2]}")
+    code = text.upper().replace(" ", "").replace("-", "")
+    view = card_by_code(tx, code, now) if _CODE.fullmatch(code) else None
+    return [view] if view and view.card.merchant_id == merchant_id else []
