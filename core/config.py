@@ -62,6 +62,14 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return value.rstrip("/")
 
+    @field_validator("database_url")
+    @classmethod
+    def _check_database(cls, value: str) -> str:
+        if value and not value.startswith(("sqlite:///", "postgresql+asyncpg://")):
+            msg = "must begin with postgresql+asyncpg:// or sqlite:///"
+            raise ValueError(msg)
+        return value
+
     @property
     def sqlite_file(self) -> Path:
         """Where the database is kept while no `database_url` names another."""

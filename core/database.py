@@ -66,7 +66,9 @@ class Database:
         """Connect by `settings.database_url`, else to the SQLite file of the folder."""
         url = settings.database_url or f"sqlite:///{settings.sqlite_file}"
         if not url.startswith("sqlite"):
-            return cls(None, create_async_engine(url, pool_size=10, max_overflow=10))
+            return cls(None, create_async_engine(
+                url, pool_size=10, max_overflow=10, hide_parameters=True
+            ))
         file = url.split("///", 1)[1]
         return cls(Writer(writing_engine(file)), _reading_engine(file))
 
@@ -131,8 +133,13 @@ class Database:
 
 
 def writing_engine(file: str) -> Engine:
-    """A SQLite engine for the one writing connection (also for migrations)."""
-    engine = create_engine(f"sqlite:///{file}", poolclass=NullPool)
+    """A SQLite engine for the one writing connection (also for migrations).
+
+    Parameters stay out of errors, and so out of the log: names and secrets are there.
+    """
+    engine = create_engine(
+        f"sqlite:///{file}", poolclass=NullPool, hide_parameters=True
+    )
     _begin_with(engine, "BEGIN IMMEDIATE")
     # FULL, not NORMAL: in WAL mode NORMAL loses acknowledged commits at a power cut.
     _set_pragmas(
@@ -149,7 +156,9 @@ def writing_engine(file: str) -> Engine:
 
 
 def _reading_engine(file: str) -> AsyncEngine:
-    engine = create_async_engine(f"sqlite+aiosqlite:///{file}", pool_size=4)
+    engine = create_async_engine(
+        f"sqlite+aiosqlite:///{file}", pool_size=4, hide_parameters=True
+    )
     _begin_with(engine.sync_engine, "BEGIN")
     # Readers never checkpoint: SQLite before 3.51.3 can corrupt a WAL that two
     # connections checkpoint at once (sqlite.org/wal.html, section 11.1).

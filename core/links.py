@@ -13,7 +13,7 @@ from core.vault import Vault
 
 
 def line_url(basic_id: str, code: str) -> str:
-    """The link that opens the shop's chat with `STAMP <code>` filled in; "" without one.
+    """The link that fills `STAMP <code>` into the shop's chat; "" without a channel.
 
     LINE takes the text after a bare question mark, without a key
     (https://developers.line.biz/en/docs/messaging-api/using-line-url-scheme/).

@@ -21,26 +21,36 @@ def outcome_to_dict(outcome: Granted | Refused) -> dict[str, Any]:
                 "vouchers": list(outcome.vouchers),
             }
         case Refused():
-            return {
-                "outcome": "refused",
-                "why": outcome.why.value,
-                "retry_at": outcome.retry_at and outcome.retry_at.isoformat(),
-                "card": outcome.card_id,
-            }
+            return refused_to_dict(outcome)
 
 
 def outcome_from_dict(data: dict[str, Any]) -> Granted | Refused:
     """The outcome that `outcome_to_dict` made."""
     if data["outcome"] == "refused":
-        return Refused(
-            why=Why(data["why"]),
-            retry_at=data["retry_at"] and datetime.fromisoformat(data["retry_at"]),
-            card_id=data["card"],
-        )
+        return refused_from_dict(data)
     return Granted(
         card_id=CardId(data["card"]),
         entry_id=EntryId(data["entry"]),
         stamps=data["stamps"],
         completed=data["completed"],
         vouchers=tuple(VoucherId(v) for v in data["vouchers"]),
+    )
+
+
+def refused_to_dict(outcome: Refused) -> dict[str, Any]:
+    """The refusal as plain JSON values."""
+    return {
+        "outcome": "refused",
+        "why": outcome.why.value,
+        "retry_at": outcome.retry_at and outcome.retry_at.isoformat(),
+        "card": outcome.card_id,
+    }
+
+
+def refused_from_dict(data: dict[str, Any]) -> Refused:
+    """The refusal that `refused_to_dict` made."""
+    return Refused(
+        why=Why(data["why"]),
+        retry_at=data["retry_at"] and datetime.fromisoformat(data["retry_at"]),
+        card_id=data["card"],
     )

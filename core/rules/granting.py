@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 from core.rules.cycle import Advance, Step, advance
 from core.rules.days import business_day, end_of
 from core.rules.expiry import card_expires_at
-from core.rules.types import Card, Design, ProgramState, Refused, Why
+from core.rules.redesign import later_expiry
+from core.rules.types import Card, Design, EntryKind, ProgramState, Refused, Why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,26 +44,38 @@ class GrantPlan:
 
 def decide_grant(facts: GrantFacts) -> GrantPlan | Refused:
     """Decide on `facts.stamps` (≥ 1) stamps for `facts.card` at `facts.now`."""
-    refused = _closed(facts) or _limited(facts)
-    if refused is not None:
-        return refused
+    return _closed(facts) or _limited(facts) or plan_stamps(facts)
+
+
+def plan_stamps(facts: GrantFacts, kind: EntryKind = "stamp") -> GrantPlan | Refused:
+    """Where `facts.stamps` (≥ 1) take the card, whatever its program's limits say.
+
+    Refused only where the stamps would be gone at once: after a fixed last day.
+    """
     card, now = facts.card, facts.now
     expired = card.expires_at is not None and card.expires_at <= now
-    balance = 0 if expired else card.balance
-    gone = (Step("expiry", -card.balance, 0),) if expired and card.balance else ()
-    moved = advance(balance, facts.stamps, facts.design)
-    first = now if expired or card.first_stamp_at is None else card.first_stamp_at
+    # Also of no stamps: the line says where a new life of the card begins.
+    gone = expired and (card.balance > 0 or card.first_stamp_at is not None)
+    is_new = expired or card.first_stamp_at is None
+    first = (not is_new and card.first_stamp_at) or now
+    expires_at = card_expires_at(
+        facts.design.expires,
+        first=first,
+        last=now,
+        zone=facts.zone,
+        day_starts_at=facts.day_starts_at,
+    )
+    if not is_new:
+        # A design with a shorter expiry takes nothing back that was promised.
+        expires_at = later_expiry(card.expires_at, expires_at)
+    if expires_at is not None and expires_at <= now:
+        return Refused(why=Why.expired_card, card_id=card.id)
+    moved = advance(0 if expired else card.balance, facts.stamps, facts.design, kind)
     return GrantPlan(
-        steps=gone + moved.steps,
+        steps=((Step("expiry", -card.balance, 0),) if gone else ()) + moved.steps,
         advance=moved,
         first_stamp_at=first,
-        expires_at=card_expires_at(
-            facts.design.expires,
-            first=first,
-            last=now,
-            zone=facts.zone,
-            day_starts_at=facts.day_starts_at,
-        ),
+        expires_at=expires_at,
     )
 
 

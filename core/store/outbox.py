@@ -6,6 +6,7 @@ current state and sets `done` to the `wanted` it read: ten stamps are one update
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -75,15 +76,23 @@ def announce_all(tx: Tx, rows: Select[tuple[str, str]], now: datetime) -> None:
 
 
 def take_deliveries(
-    tx: Tx, limit: int, lease_seconds: float, now: datetime
+    tx: Tx,
+    limit: int,
+    lease_seconds: float,
+    now: datetime,
+    but: Collection[MerchantId] = (),
 ) -> list[Delivery]:
-    """Lease up to `limit` topics that are behind and due, stamps first."""
+    """Lease up to `limit` topics that are behind and due, stamps first.
+
+    `but` names merchants that have had their share for now.
+    """
     rows = tx.execute(
         select(outbox)
         .where(
             outbox.c.wanted > outbox.c.done,
             outbox.c.dead.is_(False),
             outbox.c.due_at <= now,
+            outbox.c.merchant_id.not_in(but),
             or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= now),
         )
         .order_by(outbox.c.priority, outbox.c.due_at)

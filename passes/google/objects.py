@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from core.rules.face import CardFace, FaceState
 from core.rules.types import HeldPass, Language, PassId, ProgramId
-from core.wording import say, say_day
+from core.wording import say, say_last_day
 from passes.google.template import NEXT, ROW, template
 
 # What a PATCH after a stamp sends. Barcode and number never change; they are among it
@@ -219,7 +219,7 @@ def _vouchers(face: CardFace, language: Language) -> str:
     for voucher in face.vouchers:
         line = say("card.voucher", language, name=voucher.name, number=voucher.number)
         if voucher.expires_at is not None:
-            day = say_day(voucher.expires_at, face.timezone, language)
+            day = say_last_day(voucher.expires_at, face.timezone, language)
             line += " " + say("card.voucher_until", language, day=day)
         lines.append(line)
     return "\n".join(lines)

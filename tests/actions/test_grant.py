@@ -31,9 +31,9 @@ async def test_a_claimed_code_is_one_stamp_on_a_card_made_on_the_way(db, shop, c
     [face] = await db.read(
         cards_of_person, shop.merchant.id, person().user_id, clock.now()
     )
-    assert (1, 10, 9) == (face.balance, face.goal, face.to_next)
+    assert (face.balance, face.goal, face.to_next) == (1, 10, 9)
     state = await db.read(till_code_state, shop.merchant.id, code.code, clock.now())
-    assert ("claimed", "花子") == (state.state, state.customer_name)
+    assert (state.state, state.customer_name) == ("claimed", "花子")
 
 
 async def test_the_same_key_gets_its_first_answer_for_ever(db, shop, clock):
@@ -47,7 +47,7 @@ async def test_the_same_key_gets_its_first_answer_for_ever(db, shop, clock):
     [face] = await db.read(
         cards_of_person, shop.merchant.id, person().user_id, clock.now()
     )
-    assert 1 == face.total
+    assert face.total == 1
 
 
 async def test_a_second_person_on_one_code_is_told_it_is_used(db, shop, clock):
@@ -69,7 +69,7 @@ async def test_a_hundred_people_on_one_code_at_once_is_one_stamp(db, shop, clock
         )
     )
 
-    assert 1 == sum(isinstance(outcome, Granted) for outcome in outcomes)
+    assert sum(isinstance(outcome, Granted) for outcome in outcomes) == 1
     assert {Why.used_code} == {o.why for o in outcomes if isinstance(o, Refused)}
 
 
@@ -94,9 +94,9 @@ async def test_fifty_grants_at_once_under_one_a_day_are_one_stamp(db, shop, cloc
         )
     )
 
-    assert 1 == sum(isinstance(outcome, Granted) for outcome in outcomes)
+    assert sum(isinstance(outcome, Granted) for outcome in outcomes) == 1
     view = await db.read(load_card, shop.merchant.id, first.card_id, clock.now())
-    assert 2 == view.card.balance
+    assert view.card.balance == 2
 
 
 async def test_a_second_stamp_the_same_day_names_the_next_opening(db, shop, clock):
@@ -110,7 +110,7 @@ async def test_a_second_stamp_the_same_day_names_the_next_opening(db, shop, cloc
     assert Why.already_today == outcome.why
     assert datetime(2026, 11, 23, 20, 0, tzinfo=UTC) == outcome.retry_at
     state = await db.read(till_code_state, shop.merchant.id, code.code, clock.now())
-    assert "waiting" == state.state
+    assert state.state == "waiting"
 
 
 async def test_a_code_ends_after_ninety_seconds(db, shop, clock):
@@ -169,10 +169,10 @@ async def test_a_full_card_gives_its_voucher_and_keeps_the_surplus(db, vault, cl
 
     assert outcome.completed
     view = await db.read(load_card, shop.merchant.id, outcome.card_id, clock.now())
-    assert (2, 1, 12) == (view.card.balance, view.card.cycle, view.card.total)
-    assert ["コーヒー1杯"] == [v.name for v in view.face.vouchers]
+    assert (view.card.balance, view.card.cycle, view.card.total) == (2, 1, 12)
+    assert [v.name for v in view.face.vouchers] == ["コーヒー1杯"]
     entries = await db.read(ledger, shop.merchant.id, outcome.card_id)
-    assert [-10, 3, 9] == [entry.stamps for entry in entries]
+    assert [entry.stamps for entry in entries] == [-10, 3, 9]
     assert view.card.balance == sum(entry.stamps for entry in entries)
 
 
@@ -182,11 +182,11 @@ async def test_a_card_stays_full_until_the_next_stamp(db, vault, clock):
         grant_stamps, ask(shop, await shop.till_code(clock.now(), 10), "a"), clock.now()
     )
     view = await db.read(load_card, shop.merchant.id, full.card_id, clock.now())
-    assert (10, True) == (view.face.balance, view.face.is_full)
+    assert (view.face.balance, view.face.is_full) == (10, True)
 
     await db.write(
         grant_stamps, ask(shop, await shop.till_code(clock.now(), 1), "b"), clock.now()
     )
 
     view = await db.read(load_card, shop.merchant.id, full.card_id, clock.now())
-    assert (1, 1) == (view.card.balance, view.card.cycle)
+    assert (view.card.balance, view.card.cycle) == (1, 1)

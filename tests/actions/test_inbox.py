@@ -28,8 +28,8 @@ async def taken(db, clock):
 async def test_the_same_event_is_kept_once(db, clock):
     events = [event(clock, 1), event(clock, 2)]
 
-    assert 2 == await db.write(keep_events, M, events, clock.now())
-    assert 0 == await db.write(keep_events, M, events, clock.now())
+    assert await db.write(keep_events, M, events, clock.now()) == 2
+    assert await db.write(keep_events, M, events, clock.now()) == 0
 
 
 async def test_one_persons_events_come_one_by_one_in_the_order_of_their_time(db, clock):
@@ -37,9 +37,9 @@ async def test_one_persons_events_come_one_by_one_in_the_order_of_their_time(db,
     await db.write(keep_events, M, events, clock.now())
 
     assert {"E2", "E3"} == set(await taken(db, clock))
-    assert [] == await taken(db, clock)
+    assert await taken(db, clock) == []
     await db.write(finish_event, M, "E2", "", clock.now())
-    assert ["E1"] == await taken(db, clock)
+    assert await taken(db, clock) == ["E1"]
 
 
 async def test_events_of_nobody_do_not_wait_for_each_other(db, clock):
@@ -47,7 +47,7 @@ async def test_events_of_nobody_do_not_wait_for_each_other(db, clock):
         keep_events, M, [event(clock, 1, ""), event(clock, 2, "")], clock.now()
     )
 
-    assert 2 == len(await taken(db, clock))
+    assert len(await taken(db, clock)) == 2
 
 
 async def test_an_event_of_a_dead_worker_is_taken_again(db, clock):
@@ -56,4 +56,4 @@ async def test_an_event_of_a_dead_worker_is_taken_again(db, clock):
 
     clock.move(seconds=31)
 
-    assert ["E1"] == await taken(db, clock)
+    assert await taken(db, clock) == ["E1"]

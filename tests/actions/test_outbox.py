@@ -24,10 +24,10 @@ async def test_ten_changes_are_one_delivery(db, clock):
         await db.write(announce, M, "pass:1", clock.now())
 
     [delivery] = await take(db, clock)
-    assert 10 == delivery.wanted
-    assert [] == await take(db, clock)
+    assert delivery.wanted == 10
+    assert await take(db, clock) == []
     await db.write(deliver_done, delivery, clock.now())
-    assert [] == await take(db, clock)
+    assert await take(db, clock) == []
 
 
 async def test_a_change_while_delivering_is_delivered_again(db, clock):
@@ -37,7 +37,7 @@ async def test_a_change_while_delivering_is_delivered_again(db, clock):
     await db.write(deliver_done, delivery, clock.now())
 
     [again] = await take(db, clock)
-    assert 2 == again.wanted
+    assert again.wanted == 2
 
 
 async def test_a_dead_worker_loses_its_lease_and_nothing_else(db, clock):
@@ -46,7 +46,7 @@ async def test_a_dead_worker_loses_its_lease_and_nothing_else(db, clock):
 
     clock.move(seconds=61)
 
-    assert 1 == len(await take(db, clock))
+    assert len(await take(db, clock)) == 1
 
 
 async def test_a_failure_waits_and_a_new_change_keeps_it_waiting(db, clock):
@@ -55,23 +55,23 @@ async def test_a_failure_waits_and_a_new_change_keeps_it_waiting(db, clock):
     due = clock.now() + timedelta(seconds=30)
     await db.write(deliver_failed, delivery, error="503", due_at=due, dead=False)
     await db.write(announce, M, "pass:1", clock.now())
-    assert [] == await take(db, clock)
+    assert await take(db, clock) == []
 
     clock.move(seconds=30)
 
     [again] = await take(db, clock)
-    assert (1, 2) == (again.attempts, again.wanted)
+    assert (again.attempts, again.wanted) == (1, 2)
 
 
 async def test_a_change_brings_a_given_up_topic_back(db, clock):
     await db.write(announce, M, "pass:1", clock.now())
     [delivery] = await take(db, clock)
     await db.write(deliver_failed, delivery, error="400", due_at=clock.now(), dead=True)
-    assert [] == await take(db, clock)
+    assert await take(db, clock) == []
 
     await db.write(announce, M, "pass:1", clock.now())
 
-    assert 1 == len(await take(db, clock))
+    assert len(await take(db, clock)) == 1
 
 
 async def test_stamps_go_before_redesigns(db, clock):
@@ -80,4 +80,4 @@ async def test_stamps_go_before_redesigns(db, clock):
     await db.write(announce, M, "pass:stamp", clock.now())
 
     [first] = await take(db, clock, limit=1)
-    assert "pass:stamp" == first.topic
+    assert first.topic == "pass:stamp"

@@ -34,13 +34,13 @@ async def test_a_new_look_reaches_every_card_and_pass(db, vault, clock):
 
     preview, version = await republish(db, shop, blue, clock)
 
-    assert (1, 0, 0, 2) == (preview.cards, preview.gain, preview.lose, version)
+    assert (preview.cards, preview.gain, preview.lose, version) == (1, 0, 0, 2)
     view = await db.read(load_pass, held.id, clock.now())
-    assert ("#0044AA", 2, 3) == (
+    assert (
         view.face.look.background,
         view.face.version,
         view.face.balance,
-    )
+    ) == ("#0044AA", 2, 3)
     assert view.held.changed_at > held.changed_at
     due = await db.write(take_deliveries, 10, 60, clock.now())
     assert [f"pass:{held.id}"] == [delivery.topic for delivery in due]
@@ -52,20 +52,20 @@ async def test_a_lowered_goal_completes_the_cards_that_are_there(db, vault, cloc
 
     preview, _ = await republish(db, shop, five, clock)
 
-    assert (1, 1) == (preview.cards, preview.gain)
+    assert (preview.cards, preview.gain) == (1, 1)
     view = await db.read(load_card, shop.merchant.id, card_id, clock.now())
-    assert (3, 1, ["クッキー"]) == (
+    assert (
         view.card.balance,
         view.card.cycle,
         [v.name for v in view.face.vouchers],
-    )
+    ) == (3, 1, ["クッキー"])
 
 
 async def test_publishing_without_a_draft_changes_nothing(db, shop, clock):
     ids = (shop.merchant.id, shop.program.id)
 
-    assert 1 == await db.write(publish, *ids, shop.owner.id, clock.now())
-    assert 1 == (await db.read(load_program, *ids)).version
+    assert await db.write(publish, *ids, shop.owner.id, clock.now()) == 1
+    assert (await db.read(load_program, *ids)).version == 1
 
 
 async def test_two_stamps_within_one_second_change_last_modified_twice(

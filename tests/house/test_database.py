@@ -69,7 +69,7 @@ async def test_the_migrations_make_exactly_the_tables_of_the_code(db):
         context = MigrationContext.configure(tx._connection)
         return compare_metadata(context, metadata)
 
-    assert [] == await db.read(differences)
+    assert await db.read(differences) == []
 
 
 async def test_migrating_twice_changes_nothing(settings):

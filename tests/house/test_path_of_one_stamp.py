@@ -21,7 +21,7 @@ def test_every_file_and_function_of_the_table_exists():
         for file, name in re.findall(r"`([\w/]+\.py): (\w+)`", row)
         if name not in functions(ROOT / file)
     ]
-    assert [] == missing
+    assert missing == []
 
 
 def functions(file):

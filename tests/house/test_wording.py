@@ -49,6 +49,6 @@ def blanks(key, language):
         node = tomllib.loads(file.read_text(encoding="utf-8"))
         for part in key.split("."):
             node = node.get(part) if isinstance(node, dict) else None
-        found = found or node
+        found = node if found is None else found
     text = found["other"] if isinstance(found, dict) else found
     return set(re.findall(r"{(\w+)", text)) - {"n"}

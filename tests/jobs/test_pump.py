@@ -12,7 +12,7 @@ from core.errors import DeliveryError
 from core.rules.types import MerchantId
 from core.store.outbox import announce
 from core.store.tables import outbox
-from jobs.pump import AT_ONCE, BACK_OFF, HALTED, Pump, wait_after
+from jobs.pump import AT_ONCE, BACK_OFF, HALTED, SHARE, Pump, wait_after
 
 M = MerchantId("m")
 
@@ -86,7 +86,7 @@ async def test_a_change_during_a_delivery_is_delivered_after_it(
 
 async def test_many_go_at_once_but_never_more_than_the_limit(db, clock, pump, platform):
     for n in range(AT_ONCE * 2):
-        await db.write(announce, M, f"pass:{n}", clock.now())
+        await db.write(announce, MerchantId(f"m{n % 2}"), f"pass:{n}", clock.now())
     platform.gate.clear()
     draining = asyncio.create_task(pump.drain())
     async with asyncio.timeout(5):
@@ -96,6 +96,23 @@ async def test_many_go_at_once_but_never_more_than_the_limit(db, clock, pump, pl
 
     assert await draining == AT_ONCE * 2
     assert platform.most_at_once == AT_ONCE
+
+
+async def test_a_merchant_with_very_many_leaves_room_for_the_others(
+    db, clock, pump, platform
+):
+    for n in range(AT_ONCE * 3):
+        await db.write(announce, MerchantId("big"), f"pass:{n}", clock.now())
+    await db.write(announce, MerchantId("small"), "pass:small", clock.move(seconds=1))
+    platform.gate.clear()
+    draining = asyncio.create_task(pump.drain())
+    async with asyncio.timeout(5):
+        first = [await platform.entered.get() for _ in range(SHARE + 1)]
+    platform.gate.set()
+
+    assert "pass:small" in first
+    assert await draining == AT_ONCE * 3 + 1
+    assert platform.most_at_once == SHARE + 1
 
 
 async def test_a_failure_is_tried_again_a_second_later(db, clock, pump, platform):

@@ -20,7 +20,7 @@ from h2.events import (
     StreamEnded,
     StreamReset,
 )
-from h2.settings import SettingCodes
+from h2.settings import SettingCodes, Settings
 
 
 class Talk:
@@ -35,7 +35,8 @@ class Talk:
             H2Configuration(client_side=False, header_encoding="utf-8")
         )
         if streams is not None:
-            self.h2.local_settings[SettingCodes.MAX_CONCURRENT_STREAMS] = streams
+            limit = {SettingCodes.MAX_CONCURRENT_STREAMS: streams}
+            self.h2.local_settings = Settings(client=False, initial_values=limit)
         self.h2.initiate_connection()
         self.flush()
 

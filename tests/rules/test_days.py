@@ -31,7 +31,9 @@ def test_months_clamp_to_the_months_end(day, months, expected):
 
 
 @given(
-    st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC)),
+    st.integers(0, 15 * 365 * 24 * 60).map(
+        lambda minutes: datetime(2020, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes)
+    ),
     st.sampled_from([TOKYO, BERLIN, ZoneInfo("America/New_York")]),
     st.integers(0, 9),
 )

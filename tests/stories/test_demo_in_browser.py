@@ -118,7 +118,7 @@ async def test_the_first_five_minutes(
     picture = request.config.getoption("--picture")
     await phone.wait_for_timeout(400)  # lets the banner's slide end for the picture
     await phone.screenshot(path=picture or tmp_path / "demo.png")
-    assert [] == newcomer.troubles
+    assert newcomer.troubles == []
 
 
 async def test_what_is_published_reaches_chat_and_passes(newcomer: Newcomer) -> None:
@@ -140,7 +140,7 @@ async def test_what_is_published_reaches_chat_and_passes(newcomer: Newcomer) -> 
     await phone.click("#chat-send")
     await expect(phone.locator("#chat-lines")).to_contain_text("あおぞらカード")
     await expect(phone.locator("#chat-lines")).to_contain_text("8個中1個")
-    assert [] == newcomer.troubles
+    assert newcomer.troubles == []
 
 
 async def test_nothing_hangs_over_the_edge_of_a_small_phone(newcomer: Newcomer) -> None:

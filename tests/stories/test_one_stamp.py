@@ -24,13 +24,13 @@ async def test_one_stamp_shows_in_the_chat_and_on_both_passes(town):
     code = await town.till_code()
     answer = await town.say(hanako, f"STAMP {code}")
     assert "10個中1個" in answer["altText"]
-    assert "flex" == answer["type"]
+    assert answer["type"] == "flex"
 
     # The till knows who it was.
     state = await town.api("GET", f"/till-codes/{code}")
     card = await town.card_of(hanako)
     assert ("claimed", card["id"]) == (state["state"], state["card"]["id"])
-    assert (1, 10, "花子") == (card["balance"], card["goal"], card["customer"]["name"])
+    assert (card["balance"], card["goal"], card["customer"]["name"]) == (1, 10, "花子")
 
     # The card goes into both wallets, the same card with the same balance.
     phone, google = town.world.phone, town.world.google
@@ -38,7 +38,7 @@ async def test_one_stamp_shows_in_the_chat_and_on_both_passes(town):
     before = phone.passes[serial]
     assert "1/10" in header(before)
     object_id = await save_to_google(town, card)
-    assert "1/10" == google.objects[object_id]["loyaltyPoints"]["balance"]["string"]
+    assert google.objects[object_id]["loyaltyPoints"]["balance"]["string"] == "1/10"
     old = before.file.files["strip@3x.png"], before.last_modified
 
     # The next stamp changes the chat, and both passes by themselves.
@@ -54,11 +54,11 @@ async def test_one_stamp_shows_in_the_chat_and_on_both_passes(town):
             google.objects[object_id]["loyaltyPoints"]["balance"]["string"] == "2/10"
         )
     )
-    assert [] == phone.problems
+    assert phone.problems == []
 
     # Two stamps in the book, newest first.
     entries = (await town.api("GET", f"/cards/{card['id']}/ledger"))["entries"]
-    assert [(1, 2), (1, 1)] == [(e["stamps"], e["balance"]) for e in entries]
+    assert [(e["stamps"], e["balance"]) for e in entries] == [(1, 2), (1, 1)]
 
 
 async def test_the_same_event_twice_is_one_stamp_and_one_answer(town):
@@ -88,7 +88,7 @@ async def test_two_people_on_one_code_is_one_stamp_and_one_reason(town):
     await asyncio.gather(*(town.say(p, f"STAMP {code}") for p in people))
 
     cards = [await town.card_of(person) for person in people]
-    assert [0, 1] == sorted(card["balance"] for card in cards)
+    assert sorted(card["balance"] for card in cards) == [0, 1]
     [late] = [p for p, card in zip(people, cards, strict=True) if not card["balance"]]
     said = str([item.message for item in line.chats[CHANNEL_ID, late]][-2:])
     assert "使用済み" in said
@@ -105,7 +105,7 @@ async def save_to_google(town, card):
     async with town.web.get(
         f"{town.url}{path}/google", allow_redirects=False
     ) as answer:
-        assert 302 == answer.status
+        assert answer.status == 302
         link = answer.headers["Location"]
     assert link.startswith("https://pay.google.com/gp/v/save/")
     return await town.world.google.save(link.rsplit("/", 1)[1])

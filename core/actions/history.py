@@ -1,0 +1,68 @@
+"""What the rules about taking back need to know of a card: a part of other actions."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from core.database import Tx
+from core.errors import Invalid, NotFound
+from core.rules.types import Card, Merchant
+from core.rules.undoing import CardHistory, OffPlan
+from core.store.cards import update_card
+from core.store.ledger import all_entries, all_vouchers
+from core.store.merchants import load_merchant
+from core.store.programs import load_design
+
+MAX_REASON = 200
+
+
+def load_history(tx: Tx, card: Card) -> CardHistory:
+    """All that happened to a (locked) card, with the designs it went through."""
+    merchant: Merchant = load_merchant(tx, card.merchant_id)
+    entries = all_entries(tx, card)
+    oldest = min((entry.version for entry in entries), default=card.version)
+    designs = {}
+    for version in range(oldest, card.version + 1):
+        found = load_design(tx, card.program_id, version)
+        if found is None:
+            raise NotFound("program")
+        designs[version] = found[1]
+    return CardHistory(
+        card=card,
+        designs=designs,
+        entries=entries,
+        vouchers=all_vouchers(tx, card),
+        zone=ZoneInfo(merchant.timezone),
+        day_starts_at=merchant.day_starts_at,
+    )
+
+
+def take_off(tx: Tx, card: Card, plan: OffPlan) -> None:
+    """Put a (locked) card where the plan has it."""
+    update_card(
+        tx,
+        card,
+        balance=plan.balance,
+        cycle=plan.cycle,
+        total=plan.total,
+        first_stamp_at=plan.first_stamp_at,
+        last_stamp_at=plan.last_stamp_at,
+        expires_at=plan.expires_at,
+    )
+
+
+def check_reason(reason: str, *, needed: bool) -> str:
+    """The reason without blanks around it. Raises `Invalid` for "reason"."""
+    text = reason.strip()
+    if needed and not text:
+        raise Invalid({"reason": ("invalid.empty", {})})
+    if len(text) > MAX_REASON:
+        raise Invalid({"reason": ("invalid.long", {"max": MAX_REASON})})
+    if any(ord(letter) < ord(" ") for letter in text):
+        raise Invalid({"reason": ("invalid.control", {})})
+    return text
+
+
+def actor_of(staff_id: str | None) -> str:
+    """Who did it, as the journal has it."""
+    return f"staff:{staff_id}" if staff_id else "api"
