@@ -66,9 +66,12 @@ class Database:
         """Connect by `settings.database_url`, else to the SQLite file of the folder."""
         url = settings.database_url or f"sqlite:///{settings.sqlite_file}"
         if not url.startswith("sqlite"):
-            return cls(None, create_async_engine(
-                url, pool_size=10, max_overflow=10, hide_parameters=True
-            ))
+            return cls(
+                None,
+                create_async_engine(
+                    url, pool_size=10, max_overflow=10, hide_parameters=True
+                ),
+            )
         file = url.split("///", 1)[1]
         return cls(Writer(writing_engine(file)), _reading_engine(file))
 

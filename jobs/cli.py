@@ -37,7 +37,7 @@ def demo(port: int, folder: Path | None) -> None:
     from jobs.demo.run import main as run_demo  # noqa: PLC0415 -- same
     from jobs.logs import set_up_logs  # noqa: PLC0415 -- same
 
-    set_up_logs("demo")
+    set_up_logs("command")
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         run_demo(port, folder.resolve())

@@ -1,4 +1,4 @@
-"""Logging: JSON lines on stderr for the service, readable lines for the demo.
+"""Logging: JSON lines on stderr for the service, readable lines for commands.
 
 What libraries log through `logging` goes the same way. Values under names that sound
 like a secret never get out.
@@ -25,10 +25,10 @@ _DEEPEST = 6
 _CHATTY = ("aiohttp.access", "alembic", "apscheduler", "asyncio", "hpack")
 
 
-def set_up_logs(kind: Literal["service", "demo", "command"]) -> None:
+def set_up_logs(kind: Literal["service", "command"]) -> None:
     """Configure all logging of this process.
 
-    The service logs JSON, the demo lines for people, a command only what went wrong.
+    The service logs JSON; a command, and the demo, only what went wrong, for people.
     """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,

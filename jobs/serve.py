@@ -14,6 +14,7 @@ import aiohttp
 import structlog
 from aiohttp import web
 
+from bot.identity import IdentityLookup
 from bot.line_api import LineApi
 from bot.worker import LineWorker
 from core.actions.outbox import Delivery
@@ -90,7 +91,7 @@ async def running(
         await asyncio.to_thread(lock.__enter__)
         stack.callback(lock.__exit__, None, None, None)
         await asyncio.to_thread(prepare, settings, clock.now())
-        service, line_worker = await _build(settings, clock, stack)
+        service, line_worker, lookup = await _build(settings, clock, stack)
         supervisor, web_runner = Supervisor(), None
         try:
             if role != "worker":
@@ -98,6 +99,7 @@ async def running(
                 service = replace(service, url=url)
             if role != "web":
                 supervisor.add("line", line_worker.run, line_worker.stop)
+                supervisor.add("identity", lookup.run, lookup.stop)
                 supervisor.add("pump", service.pump.run, service.pump.stop)
                 supervisor.add("jobs", service.runner.run, service.runner.stop)
             log.info("service_started", role=role, url=service.url)
@@ -124,7 +126,7 @@ async def _serve(settings: Settings, host: str, port: int, role: Role) -> None:
 
 async def _build(
     settings: Settings, clock: Clock, stack: AsyncExitStack
-) -> tuple[Service, LineWorker]:
+) -> tuple[Service, LineWorker, IdentityLookup]:
     vault = Vault(settings.secret_key.get_secret_value())
     links = Links(vault, settings.public_url)
     db = await Database.open(settings)
@@ -157,7 +159,7 @@ async def _build(
         pump=_pump(db, {"apple": apple, "google": google}, clock),
         runner=Runner(Parts(settings=settings, db=db, vault=vault), clock),
     )
-    return service, line_worker
+    return service, line_worker, IdentityLookup(db, vault, line_api, clock)
 
 
 def _pump(db: Database, issuers: dict[IssuerName, PassIssuer], clock: Clock) -> Pump:

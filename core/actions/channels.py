@@ -15,7 +15,13 @@ from sqlalchemy import Row
 from core.database import Tx
 from core.errors import NotFound
 from core.rules.types import Merchant, MerchantId
-from core.store.merchants import find_merchant, load_channel, load_merchant, put_channel
+from core.store.merchants import (
+    find_merchant,
+    load_channel,
+    load_merchant,
+    merchants_without_basic_id,
+    put_channel,
+)
 
 LINE_SECRET = "line.secret"  # noqa: S105 -- the name of a place, no secret
 APPLE_KEY = "apple.key"
@@ -70,6 +76,12 @@ def line_channel(tx: Tx, merchant_id: MerchantId) -> LineChannel | None:
     """The merchant's LINE channel, or None."""
     row = load_channel(tx, merchant_id, "line")
     return None if row is None else _line(load_merchant(tx, merchant_id), row)
+
+
+def unidentified_channels(tx: Tx) -> list[LineChannel]:
+    """The LINE channels whose own account nobody has named yet."""
+    found = (line_channel(tx, m) for m in merchants_without_basic_id(tx))
+    return [channel for channel in found if channel is not None]
 
 
 def apple_credentials(tx: Tx, merchant_id: MerchantId) -> AppleCredentials | None:

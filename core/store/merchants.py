@@ -106,6 +106,13 @@ def merchants_with_pass_type(tx: Tx, pass_type_id: str) -> list[MerchantId]:
     return [MerchantId(r.merchant_id) for r in rows]
 
 
+def merchants_without_basic_id(tx: Tx) -> list[MerchantId]:
+    """Whose LINE channel does not know its own account yet."""
+    table = line_channel
+    rows = tx.execute(select(table.c.merchant_id).where(table.c.basic_id == ""))
+    return [MerchantId(r.merchant_id) for r in rows]
+
+
 def _merchant(row: Row[Any]) -> Merchant:
     return Merchant(
         id=MerchantId(row.id),
