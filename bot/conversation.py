@@ -36,7 +36,6 @@ from bot.replies import (
 )
 from core.actions.cards import cards_of_person, ledger, load_face
 from core.actions.channels import (
-    LineChannel,
     apple_credentials,
     google_credentials,
     line_channel,
@@ -48,21 +47,36 @@ from core.errors import DeliveryError
 from core.links import Links
 from core.rules.face import CardFace
 from core.rules.types import (
-    Customer,
     Entry,
+    Granted,
     Language,
     LinePerson,
+    Merchant,
     MerchantId,
+    Refused,
     StampAsk,
 )
 from core.vault import Vault
 
 log = structlog.get_logger()
 
+Done = tuple[Granted | Refused, list[CardFace]]
+
 # A name is nice to have; nobody at a till waits longer for it.
 _PROFILE_SECONDS = 1.5
 _HUMAN_FOR = 600.0
+# A changed channel or certificate counts after this long; less than a retry takes.
+_LINE_FOR = 0.9
 _MANY_CARDS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A merchant's LINE channel, opened. `has_wallet`: can cards go into a wallet?"""
+
+    merchant: Merchant
+    key: ChannelKey
+    has_wallet: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,16 +84,13 @@ class Turn:
     """One event in its surroundings. `asked_at` is when LINE handed it to us."""
 
     event: LineEvent
-    channel: LineChannel
-    key: ChannelKey
-    customer: Customer | None
-    has_wallet: bool
+    line: Line
     asked_at: datetime
 
     @property
     def merchant_id(self) -> MerchantId:
         """Whose chat this is."""
-        return self.channel.merchant.id
+        return self.line.merchant.id
 
 
 class Conversation:
@@ -91,12 +102,16 @@ class Conversation:
         self._api = api
         self._links = links
         self._humans: dict[str, tuple[bool, float]] = {}
+        self._lines: dict[str, tuple[asyncio.Future[Line | None], float]] = {}
 
     async def turn(
         self, merchant_id: MerchantId, event: LineEvent, asked_at: datetime
     ) -> Turn | None:
         """What is known about an event; None when the merchant has left LINE."""
-        return await self._db.read(_look, self._vault, merchant_id, event, asked_at)
+        line = await self._line(merchant_id)
+        if line is None:
+            return None
+        return Turn(event=event, line=line, asked_at=asked_at)
 
     async def act(self, ask: Ask, turn: Turn) -> list[Message]:
         """Do what is asked; the messages to answer with, maybe none."""
@@ -108,16 +123,17 @@ class Conversation:
                 messages = await self._show(ask, turn)
             case Follow():
                 faces = await self._enrol(turn)
-                messages = welcome(faces, self._reader(turn, faces), again=ask.again)
+                reader = await self._reader(turn, faces)
+                messages = welcome(faces, reader, again=ask.again)
             case Unfollow():
                 user_id, at = turn.event.person, turn.event.at
                 await self._db.write(unfollow, turn.merchant_id, user_id, at)
             case Chat():
                 # Where people answer by hand, a machine must not talk in between.
                 if not await self._has_human(turn):
-                    messages = explain(self._reader(turn, []))
+                    messages = explain(await self._reader(turn, []))
             case LeaveGroup():
-                messages = decline_group(self._reader(turn, []))
+                messages = decline_group(await self._reader(turn, []))
             case Ignore():
                 pass
         return messages
@@ -127,30 +143,26 @@ class Conversation:
         if not isinstance(ask, LeaveGroup):
             return
         try:
-            await self._api.leave(turn.key, ask.kind, ask.id)
+            await self._api.leave(turn.line.key, ask.kind, ask.id)
         except DeliveryError as error:
             log.warning("line_group_not_left", error=str(error))
 
     async def _stamp(self, ask: StampAsk, turn: Turn) -> list[Message]:
-        person = await self._person(turn)
-        ask = replace(ask, person=person)
         # By the time of receipt: a code that was sent in time counts, also when the
         # answer had to wait for a restart.
         now = turn.asked_at
-        outcome = await self._db.write(grant_stamps, ask, now)
-        if outcome.card_id is None:
-            faces = await self._faces(turn)
-        else:
-            card_id = outcome.card_id
-            faces = [await self._db.read(load_face, turn.merchant_id, card_id, now)]
-        return after_grant(outcome, faces, self._reader(turn, faces, person.language))
+        done = await self._db.write(_grant_if_known, ask, now)
+        if done is None:
+            ask = replace(ask, person=await self._profile(turn))
+            done = await self._db.write(_grant, ask, now)
+        return after_grant(*done, await self._reader(turn, done[1]))
 
     async def _show(self, ask: Show, turn: Turn) -> list[Message]:
         if ask.topic == "help":
-            return explain(self._reader(turn, []))
+            return explain(await self._reader(turn, []))
         # Who was a friend before the shop came to us never sends a follow event.
         faces = await self._faces(turn) or await self._enrol(turn)
-        reader = self._reader(turn, faces)
+        reader = await self._reader(turn, faces)
         match ask.topic:
             case "card":
                 return show_cards(faces, reader)
@@ -162,74 +174,87 @@ class Conversation:
                 entries = await self._db.read(_histories, faces)
                 return show_history(faces, entries, reader)
 
+    async def _line(self, merchant_id: MerchantId) -> Line | None:
+        now = asyncio.get_running_loop().time()
+        looking, until = self._lines.get(merchant_id, (None, 0.0))
+        if looking is None or now >= until:
+            # Many events of one shop come at once: one look serves them all.
+            found = self._db.read(_find_line, self._vault, merchant_id)
+            looking = asyncio.ensure_future(found)
+            self._lines[merchant_id] = (looking, now + _LINE_FOR)
+        return await asyncio.shield(looking)
+
     async def _faces(self, turn: Turn) -> list[CardFace]:
         return await self._db.read(
             cards_of_person, turn.merchant_id, turn.event.person, turn.asked_at
         )
 
     async def _enrol(self, turn: Turn) -> list[CardFace]:
-        person = await self._person(turn, fresh=True)
+        person = await self._profile(turn)
         key = f"line:{turn.event.id}"
         await self._db.write(follow, turn.merchant_id, person, key, turn.asked_at)
         return await self._faces(turn)
 
-    async def _person(self, turn: Turn, *, fresh: bool = False) -> LinePerson:
-        """Who asks, with the profile where it is wanted and can be had in time."""
+    async def _profile(self, turn: Turn) -> LinePerson:
+        """Who asks; name and language only where they can be had in time."""
         user_id = turn.event.person
         nobody = LinePerson(user_id=user_id)
-        if turn.customer is not None and turn.customer.name and not fresh:
-            return nobody
         try:
             async with asyncio.timeout(_PROFILE_SECONDS):
-                return await self._api.profile(turn.key, user_id) or nobody
+                return await self._api.profile(turn.line.key, user_id) or nobody
         except (DeliveryError, TimeoutError):
             return nobody
 
     async def _has_human(self, turn: Turn) -> bool:
-        channel_id, now = turn.key.channel_id, asyncio.get_running_loop().time()
+        channel_id, now = turn.line.key.channel_id, asyncio.get_running_loop().time()
         has_human, until = self._humans.get(channel_id, (True, 0.0))
         if now < until:
             return has_human
         try:
-            has_human = (await self._api.bot_info(turn.key)).has_human
+            has_human = (await self._api.bot_info(turn.line.key)).has_human
         except DeliveryError:
             return True
         self._humans[channel_id] = (has_human, now + _HUMAN_FOR)
         return has_human
 
-    def _reader(
-        self, turn: Turn, faces: list[CardFace], language: Language | None = None
-    ) -> Reader:
-        merchant = turn.channel.merchant
-        wanted = language or (turn.customer.language if turn.customer else "ja")
-        wanted = faces[0].language if faces else wanted
+    async def _reader(self, turn: Turn, faces: list[CardFace]) -> Reader:
+        merchant, user_id = turn.line.merchant, turn.event.person
+        wanted: Language = faces[0].language if faces else "ja"
+        if not faces and user_id:
+            known = await self._db.read(know_person, merchant.id, user_id)
+            wanted = known.language if known else wanted
         return Reader(
             merchant=merchant,
             language=wanted if wanted in merchant.languages else merchant.languages[0],
             links=self._links,
-            has_wallet=turn.has_wallet,
+            has_wallet=turn.line.has_wallet,
         )
 
 
-def _look(
-    tx: Tx,
-    vault: Vault,
-    merchant_id: MerchantId,
-    event: LineEvent,
-    asked_at: datetime,
-) -> Turn | None:
+def _find_line(tx: Tx, vault: Vault, merchant_id: MerchantId) -> Line | None:
     channel = line_channel(tx, merchant_id)
     if channel is None:
         return None
     has_apple = apple_credentials(tx, merchant_id) is not None
-    return Turn(
-        event=event,
-        channel=channel,
-        key=channel_key(channel, vault),
-        customer=know_person(tx, merchant_id, event.person) if event.person else None,
-        has_wallet=has_apple or google_credentials(tx, merchant_id) is not None,
-        asked_at=asked_at,
-    )
+    has_wallet = has_apple or google_credentials(tx, merchant_id) is not None
+    return Line(channel.merchant, channel_key(channel, vault), has_wallet)
+
+
+def _grant_if_known(tx: Tx, ask: StampAsk, now: datetime) -> Done | None:
+    """Grant at once to a person whose name we know; None for anybody else."""
+    person = ask.person and know_person(tx, ask.merchant_id, ask.person.user_id)
+    return _grant(tx, ask, now) if person and person.name else None
+
+
+def _grant(tx: Tx, ask: StampAsk, now: datetime) -> Done:
+    # The card is looked at in the same transaction: on SQLite, a read of its own
+    # would cost more than the stamp.
+    outcome = grant_stamps(tx, ask, now)
+    merchant_id, card_id = ask.merchant_id, outcome.card_id
+    if card_id is not None:
+        return outcome, [load_face(tx, merchant_id, card_id, now)]
+    user_id = ask.person.user_id if ask.person else ""
+    return outcome, cards_of_person(tx, merchant_id, user_id, now)
 
 
 def _histories(tx: Tx, faces: list[CardFace]) -> list[list[Entry]]:

@@ -81,7 +81,7 @@ def read_event(data: Mapping[str, Any], now: datetime) -> LineEvent:
     """
     data = _scrubbed(data)
     source, message = _part(data, "source"), _part(data, "message")
-    context, kind = _part(data, "deliveryContext"), _text(data.get("type")) or ""
+    context, kind = _part(data, "deliveryContext"), _id(data.get("type"))
     is_message = kind == "message" and message.get("type") == "text"
     where = _text(source.get("type")) or ""
     return LineEvent(

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bot.flex_grid import PAPER, fill_colour, progress_bar, stamp_grid
+from bot.flex_grid import PAPER, fill_colour, progress_bar, shade, stamp_grid
 from bot.limits import ALT_TEXT, URI, cut_label, cut_text
-from core.rules.colours import TEXT_CONTRAST, legible
+from core.rules.colours import TEXT_CONTRAST
 from core.rules.face import CardFace
 from core.rules.types import Language
-from core.wording import say, say_day
+from core.wording import say, say_last_day
 
 Part = dict[str, Any]
 Tone = Literal["good", "notice"]
@@ -27,6 +27,7 @@ _NOTICE_PAPER = "#FFF1C9"
 _NOTICE_INK = "#5C3B00"
 _ALARM = "#B3261E"
 _VOUCHERS_SHOWN = 5
+_ONE_LINE = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def card_in_words(face: CardFace, language: Language) -> str:
     lines += [say(f"card.{face.state}", language)] if face.state != "active" else []
     lines += [_voucher(face, index, language) for index in range(len(face.vouchers))]
     if face.expires_at is not None:
-        day = say_day(face.expires_at, face.timezone, language)
+        day = say_last_day(face.expires_at, face.timezone, language)
         lines.append(say("card.expires", language, day=day))
     return "\n".join(line for line in lines if line)
 
@@ -121,25 +122,28 @@ def _header(face: CardFace, headline: Headline | None) -> Part:
     paper, ink = face.look.background, face.look.foreground
     if headline is not None and headline.tone == "notice":
         paper, ink = _NOTICE_PAPER, _NOTICE_INK
-    ink = legible(ink, paper, TEXT_CONTRAST)
-    name = _text(face.program_name, "xl", ink, weight="bold", lines=2)
+    ink = shade(ink, paper, TEXT_CONTRAST)
+    name = _text(face.program_name, "xl", ink, is_bold=True, lines=2)
     parts = [name, _text(face.merchant_name, "sm", ink, lines=1)]
     if headline is not None:
         small = f"{face.program_name} ・ {face.merchant_name}"
-        parts = [_text(headline.text, "xl", ink, weight="bold")]
-        parts += [_text(headline.detail, "md", ink)] if headline.detail else []
+        parts = [_text(headline.text, "lg", ink, is_bold=True)]
+        parts += [_text(headline.detail, "sm", ink)] if headline.detail else []
         parts.append({**_text(small, "xs", ink, lines=1), "margin": "md"})
     return {**_column(parts, spacing="xs"), "backgroundColor": paper}
 
 
 def _standing(face: CardFace, language: Language) -> list[Part]:
-    accent = legible(fill_colour(face), PAPER, TEXT_CONTRAST)
-    count = _text(_count(face, language), "lg", accent, weight="bold")
+    accent = shade(fill_colour(face), PAPER, TEXT_CONTRAST)
+    text = _count(face, language)
+    # One line on the narrowest phone.
+    size = "lg" if len(text) <= _ONE_LINE else "md"
+    count = _text(text, size, accent, is_bold=True)
     found = [{**count, "align": "center", "margin": "lg"}]
     if ahead := _ahead(face, language):
         found.append({**_text(ahead, "md", _INK), "align": "center"})
     if face.state != "active":
-        alarm = _text(say(f"card.{face.state}", language), "sm", _ALARM, weight="bold")
+        alarm = _text(say(f"card.{face.state}", language), "sm", _ALARM, is_bold=True)
         found.append({**alarm, "align": "center"})
     return found
 
@@ -169,7 +173,7 @@ def _vouchers(face: CardFace, language: Language) -> list[Part]:
     lines = [say("card.vouchers", language, n=len(face.vouchers))]
     lines += [_voucher(face, index, language) for index in shown]
     title, *rest = lines
-    inside = [_text(title, "sm", _NOTICE_INK, weight="bold")]
+    inside = [_text(title, "sm", _NOTICE_INK, is_bold=True)]
     inside += [_text(line, "sm", _NOTICE_INK) for line in rest]
     return [
         {
@@ -187,14 +191,14 @@ def _voucher(face: CardFace, index: int, language: Language) -> str:
     line = say("card.voucher", language, name=voucher.name, number=voucher.number)
     if voucher.expires_at is None:
         return line
-    day = say_day(voucher.expires_at, face.timezone, language)
+    day = say_last_day(voucher.expires_at, face.timezone, language)
     return f"{line} ({say('card.voucher_until', language, day=day)})"
 
 
 def _facts(face: CardFace, language: Language) -> list[Part]:
     until = say("card.expires_none", language)
     if face.expires_at is not None:
-        until = say_day(face.expires_at, face.timezone, language)
+        until = say_last_day(face.expires_at, face.timezone, language)
     return [
         _row(Row(say("card.valid_until", language), until)),
         _row(Row(say("bot.member_no", language), face.member_no)),
@@ -213,7 +217,7 @@ def _row(row: Row) -> Part:
 def _buttons(
     face: CardFace, language: Language, wallet_url: str | None, card_url: str | None
 ) -> list[Part]:
-    accent = legible(face.look.background, PAPER, TEXT_CONTRAST)
+    accent = shade(face.look.background, PAPER, TEXT_CONTRAST)
     wanted = (
         (wallet_url, "bot.button.wallet", "primary"),
         (card_url, "bot.button.card", "link"),
@@ -245,7 +249,7 @@ def _column(parts: list[Part], *, spacing: str) -> Part:
 
 
 def _text(
-    text: str, size: str, colour: str, *, weight: str = "regular", lines: int = 0
+    text: str, size: str, colour: str, *, is_bold: bool = False, lines: int = 0
 ) -> Part:
     # LINE refuses a whole message over one empty text.
     part: Part = {
@@ -253,7 +257,10 @@ def _text(
         "text": text.strip() or "-",
         "size": size,
         "color": colour,
-        "weight": weight,
         "wrap": True,
     }
-    return {**part, "maxLines": lines} if lines else part
+    if is_bold:
+        part["weight"] = "bold"
+    if lines:
+        part["maxLines"] = lines
+    return part

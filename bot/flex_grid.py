@@ -6,15 +6,16 @@ https://developers.line.biz/en/docs/messaging-api/flex-message-layout/
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from core.rules.colours import SHAPE_CONTRAST, TEXT_CONTRAST, legible, readable_on
 from core.rules.face import CardFace
 
 PAPER = "#FFFFFF"
-_EMPTY = "#F2F2F0"
-_NUMBER = "#6B6B6B"
-_EDGE = "#D5D5D0"
+_EMPTY = "#EDEDEA"
+_NUMBER = "#666666"
+_BAR = "#D5D5D0"
 _IN_A_ROW = 5
 
 # The shops' built-in icons as characters that every phone has.
@@ -86,14 +87,20 @@ def progress_bar(face: CardFace) -> dict[str, Any]:
         "layout": "vertical",
         "height": "14px",
         "cornerRadius": "7px",
-        "backgroundColor": _EDGE,
+        "backgroundColor": _BAR,
         "contents": [filled] if share else [],
     }
 
 
 def fill_colour(face: CardFace) -> str:
     """The merchant's background, as far darkened as to stand out from paper."""
-    return legible(face.look.background, PAPER, SHAPE_CONTRAST)
+    return shade(face.look.background, PAPER, SHAPE_CONTRAST)
+
+
+@lru_cache(maxsize=4096)
+def shade(wanted: str, background: str, least: float) -> str:
+    """`legible`, remembered: a card asks for the same few shades at each stamp."""
+    return legible(wanted, background, least)
 
 
 def _size(goal: int) -> _Size:
@@ -112,44 +119,31 @@ def _cell(face: CardFace, place: int, size: _Size) -> dict[str, Any]:
     is_prize = is_goal or any(reward.at == place for reward in face.rewards)
     is_stamped = place <= face.balance
     if is_stamped:
-        colour = legible(face.look.foreground, fill, SHAPE_CONTRAST)
+        colour = shade(face.look.foreground, fill, SHAPE_CONTRAST)
         inside = _text(_SYMBOLS.get(face.look.icon, "★"), size.symbol, colour)
     elif is_goal:
-        inside = _text(size.goal, "xxs", legible(fill, _EMPTY, TEXT_CONTRAST))
-    elif is_prize:
-        inside = _text("🎁", size.number, _NUMBER)
+        colour = shade(fill, _EMPTY, TEXT_CONTRAST)
+        inside = _text(size.goal, "xxs", colour) | {"weight": "bold"}
     else:
-        inside = _text(str(place), size.number, _NUMBER, weight="regular")
-    return {
+        inside = _text("🎁" if is_prize else str(place), size.number, _NUMBER)
+    circle: dict[str, Any] = {
         "type": "box",
         "layout": "vertical",
         "flex": 0,
         "width": f"{size.circle}px",
         "height": f"{size.circle}px",
-        "cornerRadius": f"{size.circle // 2}px",
+        "cornerRadius": "100px",
         "backgroundColor": fill if is_stamped else _EMPTY,
-        "borderWidth": "2px" if is_prize else "1px",
-        "borderColor": _ring(fill, is_prize=is_prize, is_stamped=is_stamped),
         "justifyContent": "center",
         "alignItems": "center",
         "contents": [inside],
     }
-
-
-def _ring(fill: str, *, is_prize: bool, is_stamped: bool) -> str:
-    # A stamped prize keeps a ring that shows on its filling.
     if is_prize:
-        return readable_on(fill) if is_stamped else fill
-    return fill if is_stamped else _EDGE
+        # A stamped prize keeps a ring that shows on its filling.
+        ring = readable_on(fill) if is_stamped else fill
+        circle |= {"borderWidth": "2px", "borderColor": ring}
+    return circle
 
 
-def _text(text: str, size: str, colour: str, weight: str = "bold") -> dict[str, Any]:
-    return {
-        "type": "text",
-        "text": text,
-        "size": size,
-        "color": colour,
-        "weight": weight,
-        "align": "center",
-        "flex": 0,
-    }
+def _text(text: str, size: str, colour: str) -> dict[str, Any]:
+    return {"type": "text", "text": text, "size": size, "color": colour, "flex": 0}

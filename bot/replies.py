@@ -29,7 +29,7 @@ from core.rules.types import (
     Merchant,
     Refused,
 )
-from core.wording import say, say_day, say_time
+from core.wording import say, say_last_day, say_time
 
 Message = dict[str, Any]
 
@@ -226,10 +226,10 @@ def _voucher_bubble(face: CardFace, reader: Reader) -> Part:
     for voucher in face.vouchers[:_VOUCHERS_SHOWN]:
         until = say("card.expires_none", language)
         if voucher.expires_at is not None:
-            day = say_day(voucher.expires_at, face.timezone, language)
+            day = say_last_day(voucher.expires_at, face.timezone, language)
             until = say("card.voucher_until", language, day=day)
-        rows.append(Row(f"No.{voucher.number}", voucher.name, is_strong=True))
-        rows.append(Row(" ", until))
+        name = f"{voucher.name}\n{until}"
+        rows.append(Row(f"No.{voucher.number}", name, is_strong=True))
     more = len(face.vouchers) - _VOUCHERS_SHOWN
     if more > 0:
         rows.append(Row("", say("bot.vouchers_more", language, n=more)))

@@ -34,6 +34,7 @@ AT_ONCE = 100
 _LEASE_SECONDS = 30.0
 _LONGEST_ANSWER = 25.0
 _LOOK_AGAIN = 1.0
+_GATHER = 0.01
 _STOP_WITHIN = 10.0
 
 # Seconds until the next try: with the same reply token, and of a failed action.
@@ -63,6 +64,9 @@ class LineWorker:
                 while not self._stopping:
                     if not await self._take():
                         await self._watch.wait(_LOOK_AGAIN)
+                    if self._busy:
+                        # Under load, one look at the inbox serves many events.
+                        await asyncio.sleep(_GATHER)
         finally:
             self._watch = None
             opening.cancel()
@@ -76,19 +80,20 @@ class LineWorker:
 
     async def answer_next(self) -> bool:
         """Answer the next kept event that is due; False when there is none."""
-        events = await self._db.write(take_events, 1, _LEASE_SECONDS, self._clock.now())
+        events = await self._lease(1)
         for kept in events:
             await self._answer(kept)
         return bool(events)
 
+    async def _lease(self, n: int) -> list[KeptEvent]:
+        """The next event of up to `n` people, for this worker alone."""
+        now = self._clock.now()
+        return await self._db.write(take_events, n, _LEASE_SECONDS, now)
+
     async def _take(self) -> bool:
         free = AT_ONCE - len(self._busy)
-        if free <= 0:
-            return False
         try:
-            events = await self._db.write(
-                take_events, free, _LEASE_SECONDS, self._clock.now()
-            )
+            events = await self._lease(free) if free > 0 else []
         except Exception:
             # The database is away: the inbox waits, and so do we.
             log.exception("line_inbox_unreadable")
@@ -161,9 +166,10 @@ class LineWorker:
             return self._expired(kept)
         note = "replied"
         try:
-            is_taken = await self._api.reply(turn.key, token, messages)
+            is_taken = await self._api.reply(turn.line.key, token, messages)
         except DeliveryError as error:
-            if not error.permanent:
+            if not error.permanent or (error.halts and not kept.attempts):
+                # A refused key may just have been replaced: once more, with the new.
                 raise
             log.error("line_reply_refused", event_id=kept.event_id, error=str(error))  # noqa: TRY400 -- expected, and told in full
             if error.halts:
@@ -180,7 +186,7 @@ class LineWorker:
         self, turn: Turn, token: str, messages: list[Message]
     ) -> bool:
         try:
-            return await self._api.reply(turn.key, token, in_plain_words(messages))
+            return await self._api.reply(turn.line.key, token, in_plain_words(messages))
         except DeliveryError as error:
             if not error.permanent:
                 raise

@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -99,7 +100,7 @@ class Postgres:
         return self.url(name)
 
     def drop(self, url: str) -> None:
-        name = url.split("@/")[1].split("?")[0]
+        name = url.split("@/")[1].split("?", maxsplit=1)[0]
         self.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
     def execute(self, statement: str) -> None:
@@ -111,22 +112,9 @@ class Postgres:
                 await connection.execute(text(statement))
             await engine.dispose()
 
-        import threading
-
         # Fixtures may be asked for inside a running loop: use a thread of our own.
-        errors: list[BaseException] = []
-
-        def work() -> None:
-            try:
-                asyncio.run(run())
-            except BaseException as error:
-                errors.append(error)
-
-        thread = threading.Thread(target=work)
-        thread.start()
-        thread.join()
-        if errors:
-            raise errors[0]
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, run()).result()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

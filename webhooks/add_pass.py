@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -123,8 +124,8 @@ async def show_card(request: web.Request) -> web.Response:
         "phone": phone,
         "page": _page_url(request),
         "out": out,
-        "card_qr": qr_svg(links.card(face.code)),
-        "page_qr": qr_svg(links.public_url + _page_url(request)),
+        "card_qr": await asyncio.to_thread(qr_svg, links.card(face.code)),
+        "page_qr": await _page_qr(request) if phone == "none" else "",
         **_said(face, language_of(request)),
     }
     return render_card(request, "card.html", face, context)
@@ -174,6 +175,11 @@ async def _card_of(request: web.Request) -> CardView | web.Response:
         return sorry(request, "link", 404)
     join = f"/j/{old.face.merchant_key}/{old.face.program_key}"
     return sorry(request, "old", 410, merchant=old.face.merchant_name, join=join)
+
+
+async def _page_qr(request: web.Request) -> str:
+    url = request.config_dict[LINKS].public_url + _page_url(request)
+    return await asyncio.to_thread(qr_svg, url)
 
 
 def _page_url(request: web.Request) -> str:

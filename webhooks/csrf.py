@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from core.vault import same
-from webhooks.forms import text_of
+from webhooks.forms import read_fields, text_of
 from webhooks.keys import SETTINGS
 from webhooks.sessions import current_session
 
@@ -37,10 +37,10 @@ async def refuse_forgery(request: web.Request, handler: Handler) -> web.StreamRe
         log.warning("forgery_refused", check="origin", path=request.path)
         raise web.HTTPForbidden(reason="csrf")
     session = current_session(request)
+    # Read here for everybody: handlers then find a form, or are not asked.
+    fields = await read_fields(request)
     if session is not None:
-        token = request.headers.get(TOKEN_HEADER) or text_of(
-            await request.post(), TOKEN_FIELD
-        )
+        token = request.headers.get(TOKEN_HEADER) or text_of(fields, TOKEN_FIELD)
         if not same(unmasked(token), session.csrf):
             log.warning("forgery_refused", check="token", path=request.path)
             raise web.HTTPForbidden(reason="csrf")

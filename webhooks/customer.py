@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -31,7 +32,7 @@ async def show_code(request: web.Request) -> web.Response:
         return sorry(request, "code", 404)
     if serves(current_session(request), view.card.merchant_id):
         return await show_customer(request, view)
-    return _public(request, view)
+    return await _public(request, view)
 
 
 def sorry(request: web.Request, what: str, status: int, **more: Any) -> web.Response:
@@ -55,9 +56,10 @@ def render_card(
     return render(request, f"customer/{template}", {**shown, **(context or {})})
 
 
-def _public(request: web.Request, view: CardView) -> web.Response:
+async def _public(request: web.Request, view: CardView) -> web.Response:
     # How many stamps there are is the holder's business: the picture is an empty card.
     bare = replace(view.face, balance=0)
     url = request.config_dict[LINKS].card(view.card.code)
     join = f"/j/{view.face.merchant_key}/{view.face.program_key}"
-    return render_card(request, "code.html", bare, {"qr": qr_svg(url), "join": join})
+    qr = await asyncio.to_thread(qr_svg, url)
+    return render_card(request, "code.html", bare, {"qr": qr, "join": join})

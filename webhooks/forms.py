@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from multidict import MultiDictProxy
 
 from core.errors import Invalid
@@ -13,6 +14,22 @@ from core.rules.types import Language
 from core.wording import say
 
 Fields = MultiDictProxy[Any]
+
+_MOST_DIGITS = 6
+
+
+async def read_fields(request: web.Request) -> Fields:
+    """The fields of a form; 400 for a body that is none."""
+    try:
+        return await request.post()
+    except (ValueError, LookupError, AssertionError, HttpProcessingError):
+        # aiohttp's words for text that is not UTF-8, and for broken multipart bodies.
+        raise web.HTTPBadRequest from None
+
+
+def whole_number(text: str) -> int | None:
+    """A short run of digits as a number, else None."""
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
 
 
 def text_of(fields: Mapping[str, Any], name: str) -> str:

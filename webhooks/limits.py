@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from datetime import datetime
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Network, ip_address, ip_network
 
 from aiohttp import web
 
 _MOST_KEYS = 10_000
 _IPV6_SITE = 64
+_PRIVATE = tuple(
+    ip_network(network)
+    for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+)
 
 
 class TryLimit:
@@ -66,13 +70,20 @@ def client_ip(request: web.BaseRequest) -> str:
 
 def limit_key(address: str) -> str:
     """What one customer of an access provider holds: an IPv4, or an IPv6 site."""
-    if not _is_address(address) or ip_address(address).version == 4:  # noqa: PLR2004 -- the protocol's name
+    if not _is_address(address):
         return address
-    return str(ip_network(f"{address}/{_IPV6_SITE}", strict=False))
+    known = ip_address(address)
+    if isinstance(known, IPv4Address):
+        return address
+    return str(IPv6Network((int(known), _IPV6_SITE), strict=False))
 
 
 def _is_near(address: str) -> bool:
-    return _is_address(address) and ip_address(address).is_private
+    # Not `is_private`: that also counts addresses that are reserved for examples.
+    if not _is_address(address):
+        return False
+    known = ip_address(address)
+    return known.is_loopback or any(known in network for network in _PRIVATE)
 
 
 def _is_address(text: str) -> bool:

@@ -9,9 +9,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 
+import structlog
 from aiohttp import web
 from aiohttp.client_exceptions import ClientConnectionResetError
 
+from core.signals import Watch
 from webhooks.keys import DB
 
 # Changes of other processes are not signalled here, so the state is read each second.
@@ -31,6 +33,8 @@ class Streams:
 
 
 STREAMS = web.AppKey("streams", Streams)
+
+log = structlog.get_logger()
 
 
 def set_up_live(app: web.Application) -> None:
@@ -55,57 +59,66 @@ async def event_stream(
     """Send what `load` gives, now and whenever it is something else.
 
     Ends when `load` gives None (after an event "end", so that the browser stays away),
-    when the reader goes, and when the server stops.
+    when the reader goes, and when the server stops. What `load` raises at first is
+    raised here, while it can still be answered.
     """
-    response = web.StreamResponse(
-        headers={
-            "Content-Type": "text/event-stream",
-            "Cache-Control": "no-store",
-            # nginx would otherwise hold events back until its buffer is full.
-            "X-Accel-Buffering": "no",
-        }
-    )
-    await response.prepare(request)
-    streams = request.config_dict.get(STREAMS)
-    task = asyncio.create_task(_send_changes(request, response, topics, load))
-    if streams is not None:
-        streams.tasks.add(task)
-        task.add_done_callback(streams.tasks.discard)
-    try:
-        await task
-    except ClientConnectionResetError:
-        pass
-    except asyncio.CancelledError:
-        task.cancel()
-        current = asyncio.current_task()
-        if current is not None and current.cancelling():
-            raise
+    with request.config_dict[DB].watch(topics) as watch:
+        first = await load()
+        if first is None:
+            # To a browser this says: do not come back.
+            return web.Response(status=204)
+        response = web.StreamResponse(
+            headers={
+                "Content-Type": "text/event-stream",
+                "Cache-Control": "no-store",
+                # nginx would otherwise hold events back until its buffer is full.
+                "X-Accel-Buffering": "no",
+            }
+        )
+        await response.prepare(request)
+        task = asyncio.create_task(_send_changes(response, watch, load, first))
+        streams = request.config_dict.get(STREAMS)
+        if streams is not None:
+            streams.tasks.add(task)
+            task.add_done_callback(streams.tasks.discard)
+        try:
+            await task
+        except ClientConnectionResetError:
+            pass
+        except asyncio.CancelledError:
+            task.cancel()
+            current = asyncio.current_task()
+            if current is not None and current.cancelling():
+                raise
+        except Exception:
+            # The headers are out: no error page could follow them.
+            log.exception("stream_failed")
     return response
 
 
 async def _send_changes(
-    request: web.Request,
     response: web.StreamResponse,
-    topics: Collection[str],
+    watch: Watch,
     load: Callable[[], Awaitable[str | None]],
+    first: str,
 ) -> None:
     loop = asyncio.get_running_loop()
     started = heard = loop.time()
-    last: str | None = None
+    last, state = "", first
     await response.write(f"retry: {RETRY_MS}\n\n".encode())
-    with request.config_dict[DB].watch(topics) as watch:
-        while loop.time() - started < LONGEST_SECONDS:
-            state = await load()
-            if state is None:
-                await response.write(b"event: end\ndata:\n\n")
-                return
-            if state != last:
-                await response.write(_event(state))
-                last, heard = state, loop.time()
-            elif loop.time() - heard >= HEARTBEAT_SECONDS:
-                await response.write(b": still here\n\n")
-                heard = loop.time()
-            await watch.wait(LOOK_SECONDS)
+    while loop.time() - started < LONGEST_SECONDS:
+        if state != last:
+            await response.write(_event(state))
+            last, heard = state, loop.time()
+        elif loop.time() - heard >= HEARTBEAT_SECONDS:
+            await response.write(b": still here\n\n")
+            heard = loop.time()
+        await watch.wait(LOOK_SECONDS)
+        fresh = await load()
+        if fresh is None:
+            await response.write(b"event: end\ndata:\n\n")
+            return
+        state = fresh
 
 
 def _event(text: str) -> bytes:

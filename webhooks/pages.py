@@ -41,12 +41,12 @@ def render(
     language: Language | None = None,
     is_packed: bool = False,
 ) -> web.Response:
-    """A page. Templates also see `say`, `language`, `session`, `csrf`, `path`, `path_qs`
-    and `static_url`.
+    """A page. Templates also see `say`, `language`, `session`, `csrf`, `path`,
+    `path_qs` and `static_url`.
 
     `say("till.title", n=1)` speaks the language of the page, which is `language` or
-    else the reader's. A page is packed (gzip) only where its template shows `csrf`, which
-    is masked, and not the session's own token.
+    else the reader's. A page is packed (gzip) only where its template shows `csrf`,
+    which is masked, and not the session's own token.
     """
     session = current_session(request)
     spoken = language or language_of(request)

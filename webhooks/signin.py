@@ -86,7 +86,7 @@ async def _check(
     request: web.Request, email: str, password: str, now: datetime
 ) -> list[Staff] | _Refusal:
     db = request.config_dict[DB]
-    known = await db.read(logins, email)
+    known = await db.read(logins, email) if email.isprintable() else []
     open_to_try = [k for k in known if not k.locked_until or k.locked_until <= now]
     if known and not open_to_try:
         return _Refusal("locked", min(k.locked_until or now for k in known))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from core.actions.vouchers import issue_vouchers
 from core.database import Tx
 from core.errors import NotFound
 from core.rules.cycle import advance
@@ -168,7 +169,10 @@ def _start(
     )
     if bonus:
         moved = advance(0, bonus, program.design, "bonus")
-        append_entries(tx, card, moved.steps, how="join", version=card.version, now=now)
+        entries = append_entries(
+            tx, card, moved.steps, how="join", version=card.version, now=now
+        )
+        issue_vouchers(tx, merchant, card, moved.earned, entries[0], now)
         update_card(
             tx,
             card,

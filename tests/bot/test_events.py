@@ -46,7 +46,7 @@ def test_nothing_that_may_come_is_an_error(data: dict):
         assert len(event.person) <= 64
         assert event.at <= NOW
         event.body.encode()
-        assert "\x00" not in event.body + event.id + event.person
+        assert "\x00" not in event.body + event.id + event.person + event.kind
         # What the worker reads later is what the webhook read.
         again = read_event(json.loads(event.body), NOW)
         assert again == event

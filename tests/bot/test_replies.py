@@ -38,6 +38,8 @@ from tests.bot.line_house import texts_in
 from tests.bot.sdk_models import problems_of
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
+# The end of business day 11/22, at five in the morning of Tokyo.
+CUT_OFF = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
 MERCHANT = Merchant(
     id=MerchantId("m1"),
     key="aozora",
@@ -64,7 +66,7 @@ def voucher(number: int = 1, name: str = "コーヒー1杯") -> Voucher:
         name=name,
         state="issued",
         issued_at=NOW,
-        expires_at=NOW + timedelta(days=90) if number % 2 else None,
+        expires_at=CUT_OFF + timedelta(days=90) if number % 2 else None,
     )
 
 
@@ -153,7 +155,8 @@ def test_stamped_places_are_filled_with_the_merchant_s_colour():
     assert filled == [True] * 3 + [False] * 7
     assert [texts_in(cell)[0] for cell in cells[2:5]] == ["☕", "4", "5"]
     assert texts_in(cells[-1]) == ["GOAL"]
-    assert cells[-1]["borderWidth"] == "2px"
+    assert cells[-1]["borderColor"] == "#5A3A22"
+    assert not any("borderColor" in cell for cell in cells[:-1])
 
 
 @given(
@@ -174,19 +177,19 @@ def test_any_colours_give_text_that_can_be_read(background, foreground, icon):
 
 
 def test_what_the_bubble_says_the_alt_text_says_in_words():
-    one = face(7, vouchers=(voucher(),), expires_at=NOW + timedelta(days=200))
+    one = face(7, vouchers=(voucher(),), expires_at=CUT_OFF + timedelta(days=200))
     (message,) = replies.show_cards([one], reader())
     assert message["altText"].split("\n") == [
         "コーヒーカード",
         "10個中7個 あと3個",
         "あと3個で「コーヒー1杯」",
-        "特典「コーヒー1杯」 No.0001 (2027/2/21まで)",
-        "有効期限 2027/6/11",
+        "特典「コーヒー1杯」 No.0001 (2027/2/20まで)",
+        "有効期限 2027/6/10",
     ]
     shown = texts_in(message)
     for line in message["altText"].split("\n")[:4]:
         assert line in shown
-    assert "2027/6/11" in shown
+    assert "2027/6/10" in shown
     assert "1234-5678" in shown
 
 

@@ -12,16 +12,9 @@ import pytest
 from sqlalchemy import select
 
 from core.store.tables import inbox, outbox
-from jobs.demo.line_events import redelivered
-from jobs.demo.world import CHANNEL_ID
 from tests.stories.conftest import until
-from tests.stories.processes import (
-    Drill,
-    drill,
-    eventually,
-    events_in_inbox,
-    stamps_of_people,
-)
+from tests.stories.drills import Drill, drill, notes_of_events, stamps_of_cards
+from tests.stories.processes import eventually
 
 REPLY = "/v2/bot/message/reply"
 
@@ -44,68 +37,66 @@ async def two_processes(postgres, tmp_path):
 
 async def test_a_storm_of_redeliveries_is_one_stamp_and_one_answer_each(shop):
     people = shop.add_people(100)
-    events = await stamp_events(shop, people)
-    storm = [event for event in events for _ in range(1 + secrets.randbelow(5))]
+    events = await shop.stamp_events(people)
+    asks = [shop.by_line(event) for event in events]
+    storm = [ask for ask in asks for _ in range(1 + secrets.randbelow(5))]
     secrets.SystemRandom().shuffle(storm)
-    met: set[str] = set()
     todo = iter(storm)
 
     async def sender() -> None:
-        for event in todo:
-            is_first = event["webhookEventId"] not in met
-            met.add(event["webhookEventId"])
-            await deliver(shop, event if is_first else redelivered(event))
+        for ask in todo:
+            await eventually(ask)
 
     await asyncio.gather(*(sender() for _ in range(30)))
     await shop.settle()
 
-    assert [1] * 100 == await shop.look(stamps_of_people)
+    assert await shop.look(stamps_of_cards) == [1] * 100
     assert {1} == {len(shop.replies(person)) for person in people}
     # Not even asked twice: LINE had no second reply to refuse.
-    assert 100 == sum(call.path == REPLY for call in shop.world.line.world.calls)
-    assert 100 == len(await shop.look(events_in_inbox))
-    assert [] == await shop.wrongs()
+    assert sum(call.path == REPLY for call in shop.world.line.world.calls) == 100
+    assert len(await shop.look(notes_of_events)) == 100
+    assert await shop.wrongs() == []
 
 
 async def test_line_failing_in_every_way_doubles_no_answer_and_loses_none(shop):
     line, people = shop.world.line, shop.add_people(6)
     card = await shop.open_card("現金のお客さま")
-    events = await stamp_events(shop, people)
+    events = await shop.stamp_events(people)
     line.fail_next(REPLY, 429)
     line.fail_next(REPLY, 500)
     line.accept_then_500(REPLY)
     line.cut_next(REPLY)
     line.slow(1.5, REPLY)
 
-    await asyncio.gather(*(deliver(shop, event) for event in events))
+    await asyncio.gather(*(eventually(shop.by_line(event)) for event in events))
     await until(lambda: not line.world.faults)
-    assert "granted" == (await shop.stamp(card, "meanwhile"))["outcome"]
+    assert (await shop.stamp(card, "meanwhile"))["outcome"] == "granted"
     assert shop.count_replies() < len(people)
     await shop.settle()
 
     assert {1} == {len(shop.replies(person)) for person in people}
-    assert [1] * 7 == await shop.look(stamps_of_people)
-    assert [] == await shop.wrongs()
+    assert await shop.look(stamps_of_cards) == [1] * 7
+    assert await shop.wrongs() == []
 
 
 async def test_while_line_is_down_stamps_are_kept_and_answered_once_it_is_back(shop):
     line, people = shop.world.line, shop.add_people(10)
     card = await shop.open_card("現金のお客さま")
-    events = await stamp_events(shop, people)
+    events = await shop.stamp_events(people)
     line.down = True
 
-    await asyncio.gather(*(deliver(shop, event) for event in events))
+    await asyncio.gather(*(eventually(shop.by_line(event)) for event in events))
     answers = [await shop.stamp(card, f"meanwhile-{n}") for n in range(5)]
     await eventually(lambda: shop.look(every_event_failed_once))
-    assert [1] * 10 + [5] == await shop.look(stamps_of_people)
-    assert 0 == shop.count_replies()
+    assert await shop.look(stamps_of_cards) == [1] * 10 + [5]
+    assert shop.count_replies() == 0
     line.down = False
     await shop.settle()
 
     assert {"granted"} == {answer["outcome"] for answer in answers}
     assert {1} == {len(shop.replies(person)) for person in people}
-    assert [1] * 10 + [5] == await shop.look(stamps_of_people)
-    assert [] == await shop.wrongs()
+    assert await shop.look(stamps_of_cards) == [1] * 10 + [5]
+    assert await shop.wrongs() == []
 
 
 async def test_while_the_wallets_are_down_stamping_goes_on_and_the_last_state_wins(
@@ -132,7 +123,7 @@ async def test_while_the_wallets_are_down_stamping_goes_on_and_the_last_state_wi
     answers = [await shop.stamp(card["id"], f"during-{n}") for n in range(6)]
     await eventually(lambda: shop.look(every_pass_failed_once))
     answers.append(await shop.stamp(card["id"], "last"))
-    assert ("1/10", "1/10") == shown()
+    assert shown() == ("1/10", "1/10")
     n_pushes, n_calls = len(apns.pushes), len(google.calls)
     n_updates = phone.passes[serial].n_updates
     google.down = False
@@ -146,8 +137,8 @@ async def test_while_the_wallets_are_down_stamping_goes_on_and_the_last_state_wi
         len(apns.pushes),
         phone.passes[serial].n_updates,
     )
-    assert 1 == sum(call.method != "GET" for call in google.calls[n_calls:])
-    assert [] == await shop.wrongs()
+    assert sum(call.method != "GET" for call in google.calls[n_calls:]) == 1
+    assert await shop.wrongs() == []
 
 
 async def test_a_sender_that_hangs_up_is_no_error_of_the_service(shop):
@@ -168,18 +159,18 @@ async def test_one_event_at_two_processes_at_once_is_one_stamp_and_one_answer(
 ):
     shop = two_processes
     people = shop.add_people(20)
-    events = await stamp_events(shop, people)
+    events = await shop.stamp_events(people)
 
-    statuses = await asyncio.gather(
-        *(shop.hand_in(service, [e]) for e in events for service in shop.services)
+    taken = await asyncio.gather(
+        *(shop.hand_in(e, at=process) for e in events for process in shop.services)
     )
     await shop.settle()
 
-    assert {200} == set(statuses)
-    assert [1] * 20 == await shop.look(stamps_of_people)
+    assert all(taken)
+    assert await shop.look(stamps_of_cards) == [1] * 20
     assert {1} == {len(shop.replies(person)) for person in people}
-    assert 20 == sum(call.path == REPLY for call in shop.world.line.world.calls)
-    assert [] == await shop.wrongs()
+    assert sum(call.path == REPLY for call in shop.world.line.world.calls) == 20
+    assert await shop.wrongs() == []
 
 
 async def test_once_a_day_holds_for_fifty_asks_at_two_processes_at_once(two_processes):
@@ -192,28 +183,9 @@ async def test_once_a_day_holds_for_fifty_asks_at_two_processes_at_once(two_proc
     )
 
     whys = sorted(answer["why"] or "granted" for answer in answers)
-    assert ["already_today"] * 49 + ["granted"] == whys
-    assert [1] == await shop.look(stamps_of_people)
-    assert [] == await shop.wrongs()
-
-
-async def stamp_events(shop: Drill, people: list[str]) -> list[dict[str, object]]:
-    """What these people send, each with a code of the till's, not sent yet."""
-    codes = await shop.till_codes(len(people))
-    return [
-        shop.world.line.text_event(CHANNEL_ID, person, f"STAMP {code}")
-        for person, code in zip(people, codes, strict=True)
-    ]
-
-
-async def deliver(shop: Drill, event: dict[str, object]) -> None:
-    """Deliver as LINE does: again until it is answered 200."""
-
-    async def taken() -> bool:
-        hook = await shop.world.line.deliver(CHANNEL_ID, [event])
-        return hook.status == 200
-
-    await eventually(taken)
+    assert whys == ["already_today"] * 49 + ["granted"]
+    assert await shop.look(stamps_of_cards) == [1]
+    assert await shop.wrongs() == []
 
 
 async def save_to_google(shop: Drill, card_url: str) -> str:
@@ -221,7 +193,7 @@ async def save_to_google(shop: Drill, card_url: str) -> str:
     path = urlsplit(card_url).path
     url = f"{shop.service.url}{path}/google"
     async with shop.web.get(url, allow_redirects=False) as answer:
-        assert 302 == answer.status
+        assert answer.status == 302
         link = answer.headers["Location"]
     return await shop.world.google.save(link.rsplit("/", 1)[1])
 

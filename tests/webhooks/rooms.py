@@ -46,8 +46,12 @@ async def serve_rooms(
             apple=apple,
             google=google,
         )
-        jar = aiohttp.CookieJar(unsafe=True)
         server = TestServer(make_app(parts), port=port)
+        await server.start_server()
+        # Cookies are for https only; the loopback stands for it.
+        jar = aiohttp.CookieJar(
+            unsafe=True, treat_as_secure_origin=server.make_url("/").origin()
+        )
         async with TestClient(server, cookie_jar=jar) as client:
             yield client
         await google.close()

@@ -15,9 +15,10 @@ from core.rules.glyphs import GLYPHS, glyph_svg_path
 from core.rules.publishing import MAX_GOAL, MAX_MONTHS, MAX_REWARDS, REMIND_DAYS
 from core.rules.types import Design, Program, ProgramId
 from passes.uploads import clean_picture
-from webhooks.forms import Fields, problems_in_words, text_of, upload_of
+from webhooks.forms import Fields, problems_in_words, text_of, upload_of, whole_number
 from webhooks.keys import CLOCK, DB
 from webhooks.merchant.design_form import DesignForm, form_of_design, read_form
+from webhooks.merchant.paths import CARD_PATH
 from webhooks.merchant.preview import draw_preview
 from webhooks.pages import language_of, render
 from webhooks.sessions import require_session
@@ -39,18 +40,17 @@ PALETTES = (
 )
 
 
-@routes.get("/merchant/cards/{program_id}")
+@routes.get(CARD_PATH)
 async def show_card(request: web.Request) -> web.Response:
     """The form with the draft, or with what is published where there is none."""
-    session = require_session(request, "owner", "manager", "viewer")
+    require_session(request, "owner", "manager", "viewer")
     program = await _program(request)
     design = program.draft or program.design
     done = request.query.get("done", "")
-    del session
     return await _form_page(request, program, form_of_design(design), design, done=done)
 
 
-@routes.post("/merchant/cards/{program_id}")
+@routes.post(CARD_PATH)
 async def change_card(request: web.Request) -> web.Response:
     """A button of the form: save, go on to publishing, or change the form itself."""
     session = require_session(request, "owner", "manager")
@@ -66,14 +66,14 @@ async def change_card(request: web.Request) -> web.Response:
             parts[CLOCK].now(),
         )
         return _back_to(program, "dropped")
+    form = read_form(fields)
     try:
-        form = _changed(await _with_upload(request, fields), do, detail)
+        form = _changed(await _with_upload(request, fields, form), do, detail)
         if do not in {"save", "publish"}:
             design = form.design_or(program.draft or program.design)
             return await _form_page(request, program, form, design)
         await _save(request, program, form.design())
     except Invalid as error:
-        form = read_form(fields)
         design = form.design_or(program.draft or program.design)
         problems = problems_in_words(error, language_of(request))
         return await _form_page(request, program, form, design, problems=problems)
@@ -105,20 +105,21 @@ async def _program(request: web.Request) -> Program:
 
 
 def _changed(form: DesignForm, do: str, detail: str) -> DesignForm:
-    number = int(detail) if detail.isdecimal() else -1
+    number = whole_number(detail)
     if do == "add":
         return form.with_row()
-    if do == "remove":
+    if do == "remove" and number is not None:
         return form.without_row(number)
-    if do == "palette" and 0 <= number < len(PALETTES):
+    if do == "palette" and number is not None and number < len(PALETTES):
         background, foreground = PALETTES[number]
         return form.with_texts(background=background, foreground=foreground)
     return form
 
 
-async def _with_upload(request: web.Request, fields: Fields) -> DesignForm:
+async def _with_upload(
+    request: web.Request, fields: Fields, form: DesignForm
+) -> DesignForm:
     """The form, a chosen picture kept as its icon. Raises `Invalid` for the icon."""
-    form = read_form(fields)
     raw = await asyncio.to_thread(upload_of, fields, "icon_file")
     if not raw:
         return form
@@ -134,6 +135,9 @@ async def _save(request: web.Request, program: Program, design: Design) -> None:
     parts, session = request.config_dict, require_session(request)
     now, me = parts[CLOCK].now(), session.staff.id
     where = (session.merchant.id, program.id)
+    known = await parts[DB].read(list_programs, session.merchant.id)
+    if design.next_program not in {None, *(p.key for p in known if p != program)}:
+        raise Invalid({"next_program": ("merchant.card.unknown_program", {})})
     if design != program.design:
         await parts[DB].write(save_draft, *where, design, me, now)
     elif program.draft is not None:
@@ -171,7 +175,7 @@ async def _form_page(
         "max_rewards": MAX_REWARDS - 1,
         "may_edit": session.staff.role in {"owner", "manager"},
     }
-    status = 422 if problems else 200
+    status = 200 if problems is None else 422
     return render(request, "merchant/card.html", context, status=status, is_packed=True)
 
 

@@ -16,7 +16,7 @@ from core.rules.publishing import (
     design_to_dict,
 )
 from core.rules.types import Design, Reward
-from webhooks.forms import Fields, text_of, texts_of
+from webhooks.forms import Fields, text_of, texts_of, whole_number
 
 _UNITS = {"m", "d"}
 _TEXTS = (
@@ -117,7 +117,7 @@ class DesignForm:
             "bonus": texts["bonus"] or "0",
             "limit": _limit_text(texts),
             "expires": _expires_text(texts),
-            "remind_days": [int(d) if d.isdecimal() else d for d in self.remind_days],
+            "remind_days": [whole_number(day) for day in self.remind_days],
             "next_program": texts["next_program"] or None,
             "background": texts["background"],
             "foreground": texts["foreground"],
@@ -128,18 +128,26 @@ class DesignForm:
         }
 
     def _placed(self, error: Invalid) -> dict[str, Any]:
-        found = {}
+        found: dict[str, Any] = {}
         for name, problem in error.problems.items():
-            place = _PLACES.get(name, name)
-            if name.startswith("reward."):
-                _, index, column = name.split(".")
-                is_goal = int(index) == len(self.rewards)
-                place = f"{_GOAL_ROW}.{column}" if is_goal else name
-                # The goal itself is what is wrong, and says so.
-                if column == "at" and ("goal" in error.problems or is_goal):
-                    continue
-            found[place] = problem
+            # Where the goal itself is wrong, no reward is measured by it.
+            if "goal" in error.problems and name.endswith(".at"):
+                continue
+            found[self._place(name)] = problem
         return found
+
+    def _place(self, name: str) -> str:
+        if not name.startswith("reward."):
+            return _PLACES.get(name, name)
+        _, index, column = name.split(".")
+        if int(index) < len(self.rewards):
+            return name
+        if column != "at":
+            return f"{_GOAL_ROW}.{column}"
+        # The goal's reward has no count of its own: another one stands at the goal.
+        goal = whole_number(self.texts["goal"])
+        others = [whole_number(row.at) for row in self.rewards]
+        return f"reward.{others.index(goal)}.at" if goal in others else "reward"
 
 
 def form_of_design(design: Design) -> DesignForm:

@@ -18,7 +18,7 @@ Json = dict[str, Any]
 Pictures = Mapping[str, bytes]
 
 _WIDTH = 375.0
-_CODE = 150.0
+_GAP = 18.0
 _URL = "https://example.jp/c/SAMPLE000000"
 
 
@@ -123,7 +123,7 @@ def _fields(rows: list[tuple[str, str]], ink: str, y: float) -> Markup:
     """Wallet shares one row among the fields; the last one stands at the right."""
     room = _WIDTH - 32
     widths = [max(text_width(t, 16), text_width(lb, 11)) for lb, t in rows]
-    over = sum(widths) + 12 * (len(rows) - 1) - room
+    over = sum(widths) + _GAP * (len(rows) - 1) - room
     if over > 0:
         # The longest, the next reward, gives way.
         widest = max(range(len(rows)), key=lambda i: widths[i])
@@ -131,10 +131,10 @@ def _fields(rows: list[tuple[str, str]], ink: str, y: float) -> Markup:
     svg = Markup("")
     for index, (label, value) in enumerate(rows):
         is_last = index > 0 and index == len(rows) - 1
-        x = _WIDTH - 16 if is_last else 16 + sum(widths[:index]) + 12 * index
+        x = _WIDTH - 16 if is_last else 16 + sum(widths[:index]) + _GAP * index
         anchor = "end" if is_last else "start"
         svg += words(x, y, label, 11, ink, bold=True, anchor=anchor)
-        shown = clip(value, 16, widths[index] + 1)
+        shown = clip(value, 16, widths[index])
         svg += words(x, y + 22, shown, 16, ink, anchor=anchor)
     return svg
 

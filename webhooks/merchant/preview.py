@@ -6,6 +6,7 @@ promise what customers will not see.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -28,11 +29,12 @@ from core.rules.types import (
     Shop,
 )
 from passes.art import Art
-from webhooks.forms import text_of
+from webhooks.forms import text_of, whole_number
 from webhooks.keys import ARTWORK, CLOCK, DB, LINKS
 from webhooks.merchant.design_form import read_form
 from webhooks.merchant.draw_flex import draw_bubble
 from webhooks.merchant.draw_passes import draw_apple, draw_google
+from webhooks.merchant.paths import CARD_PATH
 from webhooks.merchant.sample import sample_balance, sample_face
 from webhooks.pages import language_of, render
 from webhooks.sessions import require_session
@@ -52,7 +54,7 @@ class Preview:
     is_pale: bool
 
 
-@routes.post("/merchant/cards/{program_id}/preview")
+@routes.post(f"{CARD_PATH}/preview")
 async def show_preview(request: web.Request) -> web.Response:
     """A fragment of HTML for the form as it is typed at this moment."""
     session = require_session(request, "owner", "manager")
@@ -79,8 +81,8 @@ async def draw_preview(
 ) -> Preview:
     """Draw `design` with `balance` stamps, or with some of them for none given."""
     parts, language = request.config_dict, language_of(request)
-    count = int(balance) if balance.isdecimal() else sample_balance(design)
-    count = max(0, min(count, design.goal))
+    wanted = whole_number(balance)
+    count = min(sample_balance(design) if wanted is None else wanted, design.goal)
     shops: list[Shop] = await parts[DB].read(_shops, merchant)
     now = parts[CLOCK].now()
     face = sample_face(merchant, program, design, shops, count, language, now)
@@ -93,10 +95,13 @@ async def draw_preview(
     }
     label = card_in_words(face, language)
     look = design.look
+    # The first QR code of a process takes longer than others should wait.
+    apple = await asyncio.to_thread(draw_apple, face, pictures, language, label)
+    google = await asyncio.to_thread(draw_google, face, pictures, language, label)
     return Preview(
         chat=_chat(request, merchant, face, label),
-        apple=draw_apple(face, pictures, language, label),
-        google=draw_google(face, pictures, language, label),
+        apple=apple,
+        google=google,
         balance=count,
         goal=design.goal,
         is_pale=contrast_ratio(look.foreground, look.background) < TEXT_CONTRAST,

@@ -20,6 +20,7 @@ from core.vault import same
 from webhooks.forms import text_of
 from webhooks.keys import CLOCK, DB
 from webhooks.merchant.changes import changes
+from webhooks.merchant.paths import CARD_PATH
 from webhooks.merchant.preview import draw_preview
 from webhooks.pages import language_of, render
 from webhooks.sessions import require_session
@@ -27,13 +28,13 @@ from webhooks.sessions import require_session
 routes = web.RouteTableDef()
 
 
-@routes.get("/merchant/cards/{program_id}/publish")
+@routes.get(f"{CARD_PATH}/publish")
 async def show_effect(request: web.Request) -> web.Response:
     """What changes, how many gain and lose by it, and how it will look."""
     return await _page(request)
 
 
-@routes.post("/merchant/cards/{program_id}/publish")
+@routes.post(f"{CARD_PATH}/publish")
 async def publish(request: web.Request) -> web.Response:
     """Publish, if the draft is still the one that was shown."""
     session = require_session(request, "owner", "manager")

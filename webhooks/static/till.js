@@ -37,6 +37,12 @@ function follow() {
   };
 }
 
+// A tablet that falls asleep takes the code away from the customer's camera.
+function stayAwake() {
+  if (!navigator.wakeLock || !document.querySelector(".waiting")) return;
+  navigator.wakeLock.request("screen").catch(() => {});
+}
+
 function countDown() {
   const words = document.querySelector("[data-left]");
   if (!words) return;
@@ -101,5 +107,6 @@ document.addEventListener("click", (event) => {
 });
 
 follow();
+stayAwake();
 countDown();
 comeBack();

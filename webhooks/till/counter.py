@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from datetime import datetime
 from typing import Any
@@ -63,7 +64,8 @@ async def make_code(request: web.Request) -> web.Response:
     if not stamps.isdecimal() or not 1 <= int(stamps) <= MAX_STAMPS:
         target = f"/till/?program={program.key}"
         return web.Response(status=303, headers={"Location": target})
-    key = f"till:{text_of(fields, 'key')[:64]}:{program.key}:{int(stamps)}"
+    key = text_of(fields, "key")[:64] or new_token(12)
+    key = f"till:{key}:{desk.shop.key}:{program.key}:{int(stamps)}"
     code = await _make(request, desk, program, int(stamps), key)
     if _is_over(code, request.config_dict[CLOCK].now()):
         # An old page came back from the browser's history: this is a new customer.
@@ -152,7 +154,7 @@ async def _stage(request: web.Request, desk: Desk) -> dict[str, Any]:
         "code": state.code,
         "lives": int(LIVES.total_seconds()),
         "left": max(0, math.ceil(left)),
-        "qr": qr_svg(url or state.code.code, border=2),
+        "qr": await asyncio.to_thread(qr_svg, url or state.code.code, border=2),
         "by_line": bool(url),
         "name": state.customer_name,
         "view": view,

@@ -67,7 +67,8 @@ async def add_stamps(request: web.Request) -> web.Response:
         raise web.HTTPBadRequest
     ask = StampAsk(
         merchant_id=view.card.merchant_id,
-        key=f"scan:{text_of(fields, 'key')[:64]}:{view.card.id}:{int(n)}",
+        # A form without its key is new each time: none may share another's answer.
+        key=f"scan:{text_of(fields, 'key')[:64] or new_token()}:{view.card.id}:{n}",
         how="scan",
         card_id=view.card.id,
         stamps=int(n),
@@ -78,6 +79,13 @@ async def add_stamps(request: web.Request) -> web.Response:
     count_stamps(request, "scan", outcome)
     fresh = await parts[DB].read(card_by_code, view.card.code, now)
     return _page(request, desk, fresh or view, outcome)
+
+
+@routes.get("/till/cards/{code:[0-9A-Z]{1,16}}/stamps")
+async def come_back(request: web.Request) -> web.Response:
+    """The answer's address, opened again without its form: the card as it is now."""
+    location = f"/c/{request.match_info['code']}"
+    return web.Response(status=303, headers={"Location": location})
 
 
 def serves(session: Session | None, merchant_id: MerchantId) -> bool:

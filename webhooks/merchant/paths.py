@@ -1,0 +1,6 @@
+"""Where the pages of one card design live."""
+
+from __future__ import annotations
+
+# ULIDs only: what else could be typed there is not asked of the database.
+CARD_PATH = "/merchant/cards/{program_id:[0-9A-Z]{26}}"
