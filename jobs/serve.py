@@ -128,7 +128,7 @@ async def _build(
     settings: Settings, clock: Clock, stack: AsyncExitStack
 ) -> tuple[Service, LineWorker, IdentityLookup]:
     vault = Vault(settings.secret_key.get_secret_value())
-    links = Links(vault, settings.public_url)
+    links = Links(vault, settings.public_url, clock)
     db = await Database.open(settings)
     stack.push_async_callback(db.close)
 

@@ -158,8 +158,8 @@ def vault(settings: Settings) -> Vault:
 
 
 @pytest.fixture
-def links(settings: Settings, vault: Vault) -> Links:
-    return Links(vault, settings.public_url)
+def links(settings: Settings, vault: Vault, clock: ManualClock) -> Links:
+    return Links(vault, settings.public_url, clock)
 
 
 @pytest.fixture

@@ -21,7 +21,12 @@ from core.rules.types import (
     StaffId,
 )
 from core.store import programs
-from core.store.cards import cards_of_program, move_cards, update_card
+from core.store.cards import (
+    cards_of_program,
+    count_balances,
+    move_cards,
+    update_card,
+)
 from core.store.journal import note
 from core.store.ledger import append_entries
 from core.store.merchants import load_merchant
@@ -80,9 +85,13 @@ def preview_publish(
     """What publishing the draft would do to the cards that are out there."""
     program = load_program(tx, merchant_id, program_id)
     new = program.draft or program.design
-    cards = cards_of_program(tx, merchant_id, program_id)
-    gain = sum(1 for c in cards if at_new_goal(c.balance, program.design, new).earned)
-    return PublishPreview(cards=len(cards), gain=gain, lose=0)
+    counts = count_balances(tx, merchant_id, program_id)
+    gain = sum(
+        count
+        for balance, count in counts.items()
+        if at_new_goal(balance, program.design, new).earned
+    )
+    return PublishPreview(cards=sum(counts.values()), gain=gain, lose=0)
 
 
 def publish(

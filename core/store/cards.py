@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, func, select
 
 from core.database import Tx
 from core.ids import new_id
@@ -92,6 +92,18 @@ def cards_of_program(
     )
     rows = tx.execute(statement.with_for_update() if lock else statement)
     return [_card(row) for row in rows]
+
+
+def count_balances(
+    tx: Tx, merchant_id: MerchantId, program_id: ProgramId
+) -> dict[int, int]:
+    """How many of the program's cards show how many stamps."""
+    rows = tx.execute(
+        select(card.c.balance, func.count())
+        .where(card.c.merchant_id == merchant_id, card.c.program_id == program_id)
+        .group_by(card.c.balance)
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 def add_card(

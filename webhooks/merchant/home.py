@@ -43,6 +43,7 @@ class _Home:
     has_google: bool
 
 
+@routes.get("/")
 @routes.get("/merchant")
 async def add_slash(request: web.Request) -> web.Response:
     """The address as people type it."""

@@ -1,4 +1,4 @@
-"""What a voucher was for, and when it was used"""
+"""What a voucher was for, and when it was used."""
 
 from __future__ import annotations
 
