@@ -99,11 +99,11 @@ def count_balances(
 ) -> dict[int, int]:
     """How many of the program's cards show how many stamps."""
     rows = tx.execute(
-        select(card.c.balance, func.count())
+        select(card.c.balance, func.count().label("n_cards"))
         .where(card.c.merchant_id == merchant_id, card.c.program_id == program_id)
         .group_by(card.c.balance)
     )
-    return {row[0]: row[1] for row in rows}
+    return {row.balance: row.n_cards for row in rows}
 
 
 def add_card(

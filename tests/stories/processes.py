@@ -34,6 +34,7 @@ class ServiceProcess:
         self._settings = settings
         self._port = port
         self._process: asyncio.subprocess.Process | None = None
+        self._is_over = True
 
     async def start(self, *, role: str = "all", later: int = 0) -> None:
         """Start it, its clock `later` seconds ahead, and wait until it can stamp."""
@@ -50,12 +51,15 @@ class ServiceProcess:
                 stdout=log,
                 stderr=log,
             )
+        self._is_over = False
         async with aiohttp.ClientSession() as web:
             await eventually(lambda: self._is_ready(web), _START_SECONDS)
 
     def strike(self) -> None:
         """SIGKILL: it ends between any two instructions."""
-        if self._process is not None and self._process.returncode is None:
+        # Once: a second signal would reap it, and hide its exit code from asyncio.
+        if self._process is not None and not self._is_over:
+            self._is_over = True
             self._process.kill()
 
     async def struck(self) -> None:
@@ -85,7 +89,9 @@ class ServiceProcess:
     async def _exit_code(self, seconds: float) -> int:
         assert self._process is not None
         async with asyncio.timeout(seconds):
-            return await self._process.wait()
+            code = await self._process.wait()
+        self._is_over = True
+        return code
 
     async def _is_ready(self, web: aiohttp.ClientSession) -> bool:
         assert self._process is not None
