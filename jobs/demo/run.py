@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -30,7 +31,16 @@ LOOPBACK = "127.0.0.1"
 
 
 def main(port: int, folder: Path) -> None:
-    """Run the demo: the service on `port`, the phone page on the one after it."""
+    """Run the demo: the service on `port`, the phone page on the one after it.
+
+    Raises `click.ClickException` where one of the two ports is taken.
+    """
+    for each in (port, port + 1):
+        if _is_taken(each):
+            raise click.ClickException(
+                f"port {each} is in use; choose another pair with --port, "
+                f"or make run PORT={port + 10}"
+            )
     asyncio.run(_demo(port, folder))
 
 
@@ -76,6 +86,16 @@ def demo_parts(world: World, service: Service, clock: Clock) -> DemoParts:
         staff_email=STAFF_EMAIL,
         staff_password=STAFF_PASSWORD,
     )
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return True
+    return False
 
 
 def _print_addresses(port: int) -> None:

@@ -58,6 +58,7 @@ from tests.conftest import START
 
 EXPIRES = (
     st.just(Expiry())
+    | st.just(Expiry())
     | st.integers(1, 3).map(lambda n: Expiry(kind="after_last", months=n))
     | st.integers(1, 3).map(lambda n: Expiry(kind="after_first", months=n))
     | st.integers(0, 90).map(
@@ -67,11 +68,26 @@ EXPIRES = (
 LIMITS = (
     st.just(Limit())
     | st.just(Limit())
+    | st.just(Limit())
     | st.just(Limit(kind="day"))
     | st.integers(1, 72).map(lambda n: Limit(kind="hours", n=n))
     | st.integers(1, 3).map(lambda n: Limit(kind="per_day", n=n))
 )
-COUNTS = st.integers(1, 4) | st.integers(1, 12)
+COUNTS = st.integers(1, 3) | st.integers(1, 3) | st.integers(1, 12)
+SPANS = st.sampled_from(
+    [
+        timedelta(minutes=1),
+        timedelta(minutes=9),
+        timedelta(minutes=11),
+        timedelta(hours=2),
+        timedelta(hours=13),
+        timedelta(days=1),
+        timedelta(days=1),
+        timedelta(days=3),
+        timedelta(days=25),
+        timedelta(days=70),
+    ]
+)
 
 
 @st.composite
@@ -92,7 +108,7 @@ def designs(draw):
 
 
 class Story(RuleBasedStateMachine):
-    """Three people collect; staff undo, redeem and adjust; the shop republishes."""
+    """Two people collect; staff undo, redeem and adjust; the shop republishes."""
 
     connect = None  # set by the test: () -> a `OnFile` or `OnServer`
 
@@ -146,7 +162,7 @@ class Story(RuleBasedStateMachine):
         self.merchant = self.run(apply_merchant, file, {}, self.now).merchant_id
         self.shop = self.run(list_shops, self.merchant)[0]
         self.program = self.run(find_program, self.merchant, "coffee").id
-        for number in range(3):
+        for number in range(2):
             [card_id] = self.run(
                 follow, self.merchant, person(number), self.key(), self.now
             )
@@ -174,29 +190,21 @@ class Story(RuleBasedStateMachine):
             assert Counter(earned) == Counter(v.reward_at for v in fresh)
             self.note(model, fresh)
 
-    @rule(minutes=st.integers(1, 15))
-    def wait_minutes(self, minutes):
-        self.now += timedelta(minutes=minutes)
-
-    @rule(hours=st.integers(1, 80))
-    def wait_hours(self, hours):
-        self.now += timedelta(hours=hours)
-
-    @rule(days=st.integers(1, 40))
-    def wait_days(self, days):
-        self.now += timedelta(days=days)
+    @rule(span=SPANS)
+    def wait(self, span):
+        self.now += span
 
     # --- stamps ------------------------------------------------------------------
 
     @precondition(lambda self: self.cards)
-    @rule(who=st.integers(0, 2), stamps=COUNTS)
+    @rule(who=st.integers(0, 1), stamps=COUNTS)
     def grant(self, who, stamps):
         self.expect_grant(
             who, stamps, {"how": "api", "card_id": self.card_id(who), "stamps": stamps}
         )
 
     @precondition(lambda self: self.cards)
-    @rule(who=st.integers(0, 2), stamps=COUNTS)
+    @rule(who=st.integers(0, 1), stamps=COUNTS)
     def grant_by_code(self, who, stamps):
         code = self.run(
             make_till_code,
@@ -212,7 +220,7 @@ class Story(RuleBasedStateMachine):
             self.used_codes.append(code.code)
 
     @precondition(lambda self: self.used_codes)
-    @rule(who=st.integers(0, 2), data=st.data())
+    @rule(who=st.integers(0, 1), data=st.data())
     def use_a_code_again(self, who, data):
         code = data.draw(st.sampled_from(self.used_codes))
         ask = StampAsk(
@@ -270,7 +278,7 @@ class Story(RuleBasedStateMachine):
         assert outcome == self.run(fn, **(asked | {"now": self.now}))
 
     @precondition(lambda self: self.cards)
-    @rule(who=st.integers(0, 2), stamps=COUNTS, down=st.booleans())
+    @rule(who=st.integers(0, 1), stamps=st.integers(1, 3), down=st.booleans())
     def adjust(self, who, stamps, down):
         model, now = self.model(who), self.now
         signed = -stamps if down else stamps
@@ -294,9 +302,12 @@ class Story(RuleBasedStateMachine):
             model.take(stamps, outcome.entry_id, now)
 
     @precondition(lambda self: self.grants)
-    @rule(data=st.data())
-    def undo(self, data):
-        card_id, entry = data.draw(st.sampled_from(self.grants[-5:]))
+    @rule(data=st.data(), again=st.sampled_from([False, False, False, True]))
+    def undo(self, data, again):
+        kept = [g for g in self.grants if g[1] not in self.cards[g[0]].undone]
+        card_id, entry = data.draw(
+            st.sampled_from(self.grants if again or not kept else kept)
+        )
         model = self.cards[card_id]
         outcome = self.ask(undo_grant, entry_id=entry, by=None, reason="")
         lost = model.undo(entry)
@@ -507,11 +518,11 @@ def tell_stories(connect, *, stories, steps, derandomize=True):
 def test_stories_on_sqlite_come_out_as_told(sqlite_template, tmp_path):
     file = shutil.copy(sqlite_template, tmp_path / "stories.db")
     engine = writing_engine(str(file))
-    tell_stories(lambda: OnFile(engine), stories=25, steps=40)
+    tell_stories(lambda: OnFile(engine), stories=20, steps=50)
     engine.dispose()
 
 
 def test_stories_on_postgresql_come_out_as_told(postgres):
     url = postgres.fresh()
-    tell_stories(lambda: OnServer(url), stories=4, steps=30)
+    tell_stories(lambda: OnServer(url), stories=3, steps=30)
     postgres.drop(url)

@@ -414,6 +414,38 @@ async def test_nor_stamps_that_a_new_goal_has_settled(counter):
     assert Why.too_late == (await counter.undo(grant)).why
 
 
+async def test_nor_where_the_card_would_have_met_the_new_goal_without_it(counter):
+    wrong = await counter.grant(2)
+    await counter.grant(4)
+    await counter.publish(coffee(goal=3, limit=Limit(), rewards=()))
+    # One stamp of five was on the second card; without the two it were four of five.
+    assert (await counter.card(wrong.card_id)).balance == 1
+
+    assert (await counter.undo(wrong)).why == Why.too_late
+
+
+async def test_nor_where_it_would_have_passed_a_reward_that_is_new_since(counter):
+    wrong = await counter.grant(1)
+    await counter.grant(3)
+    new = (*FIVE.rewards, Reward(at=4, name="ケーキ"))
+    await counter.publish(coffee(**_with(rewards=new)))
+    await counter.grant(1)
+
+    assert (await counter.undo(wrong)).why == Why.too_late
+
+
+async def test_nor_where_it_would_be_in_another_round_of_a_longer_card(counter):
+    await counter.publish(coffee(**_with(rewards=())))
+    wrong = await counter.grant(1)
+    await counter.grant(5)
+    await counter.publish(coffee(goal=10, limit=Limit(), rewards=()))
+    await counter.grant(7)
+    # 1 + 7 of ten; without the one it were 5, settled by the new goal, or 12 of ten.
+    assert (await counter.card(wrong.card_id)).balance == 8
+
+    assert (await counter.undo(wrong)).why == Why.too_late
+
+
 async def test_a_new_look_or_a_goal_further_off_does_not_stand_in_the_way(counter):
     grant = await counter.grant(2)
     await counter.publish(coffee(limit=Limit()))

@@ -127,12 +127,12 @@ async def test_a_wrong_message_names_its_property(line: LineStandIn, api: LineAp
 async def test_no_answer_is_a_failure_to_be_tried_again(
     line: LineStandIn, api: LineApi, trouble: str
 ):
-    api._timeout = aiohttp.ClientTimeout(total=0.3)
+    api._timeout = aiohttp.ClientTimeout(total=2)
     token = reply_token(line)[1]
     if trouble == "cut":
         line.cut_next()
     elif trouble == "slow":
-        line.slow(1)
+        line.slow(3)
     elif trouble == "token down":
         line.cut_next("/oauth2")
     else:

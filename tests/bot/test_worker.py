@@ -314,10 +314,10 @@ async def test_when_line_stays_down_the_stamp_stays_and_the_reply_is_given_up(
 
 
 async def test_a_call_that_hangs_is_given_up_and_tried_again(house: LineHouse):
-    house.api._timeout = type(house.api._timeout)(total=0.3)
+    house.api._timeout = type(house.api._timeout)(total=2)
     worker, mika = house.new_worker(), house.friend()
     await _say_code(house, mika)
-    house.line.slow(0.6, REPLY)
+    house.line.slow(3, REPLY)
     assert await worker.answer_next()
     assert await house.notes() == [""]
     house.clock.move(seconds=2)
