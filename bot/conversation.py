@@ -5,6 +5,7 @@ change carries the event's id as its idempotency key.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -96,7 +97,15 @@ class Turn:
 class Conversation:
     """Takes turns with customers. Belongs to one event loop."""
 
-    def __init__(self, db: Database, vault: Vault, api: LineApi, links: Links) -> None:
+    def __init__(
+        self,
+        db: Database,
+        vault: Vault,
+        api: LineApi,
+        links: Links,
+        heard: Callable[[Granted | Refused], None],
+    ) -> None:
+        self._heard = heard
         self._db = db
         self._vault = vault
         self._api = api
@@ -155,6 +164,7 @@ class Conversation:
         if done is None:
             ask = replace(ask, person=await self._profile(turn))
             done = await self._db.write(_grant, ask, now)
+        self._heard(done[0])
         return after_grant(*done, await self._reader(turn, done[1]))
 
     async def _show(self, ask: Show, turn: Turn) -> list[Message]:

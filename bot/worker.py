@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from datetime import timedelta
 
 import structlog
 
 from bot.conversation import Conversation, Turn
 from bot.dialogue import Ignore, answer
-from bot.events import REPLY_WITHIN, read_event
+from bot.events import read_event
 from bot.line_api import LineApi
 from bot.replies import Message, in_plain_words
 from core.actions.inbox import KeptEvent, finish_event, retry_event, take_events
@@ -22,6 +23,7 @@ from core.clock import Clock
 from core.database import Database
 from core.errors import DeliveryError
 from core.links import Links
+from core.rules.types import Granted, Refused
 from core.signals import Watch
 from core.vault import Vault
 
@@ -43,15 +45,24 @@ _ACT_AGAIN = (1.0, 3.0, 10.0, 30.0)
 
 
 class LineWorker:
-    """Empties the inbox. `run` until `stop`; any number may work side by side."""
+    """Empties the inbox. `run` until `stop`; any number may work side by side.
+
+    `heard` is told of each outcome of a code, for the figures.
+    """
 
     def __init__(
-        self, db: Database, vault: Vault, api: LineApi, clock: Clock, links: Links
+        self,
+        db: Database,
+        vault: Vault,
+        api: LineApi,
+        clock: Clock,
+        links: Links,
+        heard: Callable[[Granted | Refused], None] = lambda _: None,
     ) -> None:
         self._db = db
         self._api = api
         self._clock = clock
-        self._talk = Conversation(db, vault, api, links)
+        self._talk = Conversation(db, vault, api, links, heard)
         self._busy: set[asyncio.Task[None]] = set()
         self._watch: Watch | None = None
         self._stopping = False
@@ -149,7 +160,7 @@ class LineWorker:
         ask = answer(event, kept.merchant_id)
         if isinstance(ask, Ignore):
             return f"ignored: {ask.why}"
-        asked_at = min(self._clock.now(), kept.reply_deadline - REPLY_WITHIN)
+        asked_at = min(self._clock.now(), kept.received_at)
         turn = await self._talk.turn(kept.merchant_id, event, asked_at)
         if turn is None:
             return "no LINE channel"

@@ -160,7 +160,11 @@ def writing_engine(file: str) -> Engine:
 
 def _reading_engine(file: str) -> AsyncEngine:
     engine = create_async_engine(
-        f"sqlite+aiosqlite:///{file}", pool_size=4, hide_parameters=True
+        f"sqlite+aiosqlite:///{file}",
+        # No overflow: a connection that is opened for one read costs three reads.
+        pool_size=4,
+        max_overflow=0,
+        hide_parameters=True,
     )
     _begin_with(engine.sync_engine, "BEGIN")
     # Readers never checkpoint: SQLite before 3.51.3 can corrupt a WAL that two

@@ -36,6 +36,7 @@ class Links:
     ) -> None:
         self._vault = vault
         self._clock = clock or Clock()
+        self._serializers: dict[str, URLSafeTimedSerializer] = {}
         self.public_url = public_url
 
     def sign(self, purpose: str, value: str) -> str:
@@ -62,12 +63,16 @@ class Links:
         return f"{self.public_url}/c/{code}"
 
     def _serializer(self, purpose: str) -> URLSafeTimedSerializer:
-        return URLSafeTimedSerializer(
-            self._vault.derive("link", purpose),
-            salt=purpose,
-            signer=_Signer,
-            signer_kwargs={"clock": self._clock},
-        )
+        # Deriving a key costs more than signing with it.
+        known = self._serializers.get(purpose)
+        if known is None:
+            known = self._serializers[purpose] = URLSafeTimedSerializer(
+                self._vault.derive("link", purpose),
+                salt=purpose,
+                signer=_Signer,
+                signer_kwargs={"clock": self._clock},
+            )
+        return known
 
 
 class _Signer(TimestampSigner):

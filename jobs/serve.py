@@ -38,6 +38,7 @@ from passes.issuer import PassIssuer
 from passes.sync import refresh
 from webhooks.app import Parts as WebParts
 from webhooks.app import make_app
+from webhooks.metrics import Metrics
 
 Role = Literal["all", "web", "worker"]
 
@@ -64,6 +65,7 @@ class Service:
     google: GoogleIssuer
     pump: Pump
     runner: Runner
+    metrics: Metrics
 
 
 def serve(settings: Settings, *, host: str, port: int, role: Role = "all") -> None:
@@ -145,7 +147,10 @@ async def _build(
     stack.push_async_callback(google.close)
     line_api = LineApi(settings)
     stack.push_async_callback(line_api.close)
-    line_worker = LineWorker(db, vault, line_api, clock, links)
+    metrics = Metrics()
+    line_worker = LineWorker(
+        db, vault, line_api, clock, links, lambda said: metrics.stamps("line", said)
+    )
     service = Service(
         url="",
         settings=settings,
@@ -158,6 +163,7 @@ async def _build(
         google=google,
         pump=_pump(db, {"apple": apple, "google": google}, clock),
         runner=Runner(Parts(settings=settings, db=db, vault=vault), clock),
+        metrics=metrics,
     )
     return service, line_worker, IdentityLookup(db, vault, line_api, clock)
 
@@ -181,6 +187,7 @@ async def _listen(service: Service, host: str, port: int) -> tuple[web.AppRunner
             artwork=service.artwork,
             apple=service.apple,
             google=service.google,
+            metrics=service.metrics,
         )
     )
     runner = web.AppRunner(

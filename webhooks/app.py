@@ -27,7 +27,7 @@ from webhooks import (
     look,
     pictures,
 )
-from webhooks.api import cards, codes, openapi, stamps
+from webhooks.api import cards, codes, openapi, stamps, undo
 from webhooks.live import set_up_live
 from webhooks.merchant import card, home, preview, publish
 from webhooks.metrics import METRICS, Metrics
@@ -46,6 +46,7 @@ ROUTES = (
     cards.routes,  # /api/v1/…
     stamps.routes,
     codes.routes,
+    undo.routes,
     openapi.routes,
     add_pass.routes,  # /w/{token}
     customer.routes,  # /c/{code}
@@ -76,6 +77,7 @@ class Parts:
     artwork: Artwork
     apple: AppleIssuer
     google: GoogleIssuer
+    metrics: Metrics
 
 
 def make_app(parts: Parts) -> web.Application:
@@ -89,7 +91,7 @@ def make_app(parts: Parts) -> web.Application:
     app[keys.ARTWORK] = parts.artwork
     app[keys.APPLE] = parts.apple
     app[keys.GOOGLE] = parts.google
-    app[METRICS] = Metrics()
+    app[METRICS] = parts.metrics
     set_up_signin(app)
     set_up_pages(app)
     set_up_live(app)

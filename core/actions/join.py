@@ -71,7 +71,7 @@ def follow(
     """
     merchant = load_merchant(tx, merchant_id)
     customer = meet_person(tx, merchant_id, person, now)
-    update_customer(tx, merchant_id, customer.id, followed_at=now, unfollowed_at=None)
+    update_customer(tx, merchant_id, customer.id, followed_at=now)
     programs = list_programs(tx, merchant_id)
     rank_ups = {program.design.next_program for program in programs}
     return tuple(
@@ -86,7 +86,8 @@ def unfollow(
 ) -> None:
     """The shop was blocked; cards and stamps stay.
 
-    With redelivery an old block may arrive after a newer friendship: it must not win.
+    Friend is who followed last: with redelivery an old block may arrive after a newer
+    friendship, or the other way round, so each keeps its own time.
     """
     customer = find_customer(tx, merchant_id, lock=True, line_user_id=line_user_id)
     if customer is not None:

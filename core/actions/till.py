@@ -72,7 +72,7 @@ def make_till_code(
     if not 1 <= stamps <= MAX_STAMPS:
         raise Invalid({"stamps": ("invalid.stamps", {"max": MAX_STAMPS})})
     code = TillCode(
-        code=new_letters(8),
+        code=_new_code(),
         digits=_free_digits(tx, merchant_id, now),
         merchant_id=merchant_id,
         program_id=program.id,
@@ -119,6 +119,14 @@ def cancel_till_code(tx: Tx, merchant_id: MerchantId, code: str, now: datetime) 
     found = find_till_code(tx, merchant_id, code, lock=True)
     if found is not None and found.claimed_at is None:
         end_till_code(tx, found, now)
+
+
+def _new_code() -> str:
+    # Letters alone would read as a word of a chat, digits alone as a member number.
+    while True:
+        code = new_letters(8)
+        if not code.isalpha() and not code.isdecimal():
+            return code
 
 
 def _free_digits(tx: Tx, merchant_id: MerchantId, now: datetime) -> str:

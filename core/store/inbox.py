@@ -33,6 +33,7 @@ class KeptEvent:
     event_id: str
     person: str
     happened_at: datetime
+    received_at: datetime
     reply_deadline: datetime
     body: str
     attempts: int
@@ -59,15 +60,33 @@ def keep_events(
         }
         for event in events
     ]
-    kept = tx.execute(
-        insert_into(tx, inbox)
-        .values(rows)
-        .on_conflict_do_nothing(index_elements=["merchant_id", "event_id"])
-        .returning(inbox.c.event_id)
-    ).all()
+    statement = insert_into(tx, inbox).on_conflict_do_nothing(
+        index_elements=["merchant_id", "event_id"]
+    )
+    kept = tx.execute(statement.returning(inbox.c.event_id), rows).all()
     if kept:
         tx.signal("inbox")
+    if len(kept) < len(events):
+        _renew_deadlines(tx, merchant_id, events, {row.event_id for row in kept})
     return len(kept)
+
+
+def _renew_deadlines(
+    tx: Tx, merchant_id: MerchantId, events: Sequence[NewEvent], new: set[str]
+) -> None:
+    # A redelivered event's reply token lives again for as long as it is unused.
+    for event in events:
+        if event.event_id not in new:
+            tx.execute(
+                inbox.update()
+                .where(
+                    inbox.c.merchant_id == merchant_id,
+                    inbox.c.event_id == event.event_id,
+                    inbox.c.state == "waiting",
+                    inbox.c.reply_deadline < event.reply_deadline,
+                )
+                .values(reply_deadline=event.reply_deadline)
+            )
 
 
 def take_events(
@@ -117,6 +136,7 @@ def take_events(
                 event_id=r.event_id,
                 person=r.person,
                 happened_at=r.happened_at,
+                received_at=r.received_at,
                 reply_deadline=r.reply_deadline,
                 body=r.body,
                 attempts=r.attempts,

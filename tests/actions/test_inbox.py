@@ -57,3 +57,14 @@ async def test_an_event_of_a_dead_worker_is_taken_again(db, clock):
     clock.move(seconds=31)
 
     assert await taken(db, clock) == ["E1"]
+
+
+async def test_a_redelivery_renews_the_time_for_the_answer(db, clock):
+    await db.write(keep_events, M, [event(clock, 1)], clock.now())
+    later = event(clock, 1, after=120)
+    await db.write(keep_events, M, [later], clock.move(seconds=120))
+
+    [kept] = await db.write(take_events, 10, 30, clock.now())
+
+    assert kept.reply_deadline == later.reply_deadline
+    assert kept.received_at == clock.now() - timedelta(seconds=120)

@@ -436,11 +436,11 @@ async def test_nor_where_it_would_have_passed_a_reward_that_is_new_since(counter
 
 async def test_nor_where_it_would_be_in_another_round_of_a_longer_card(counter):
     await counter.publish(coffee(**_with(rewards=())))
-    wrong = await counter.grant(1)
-    await counter.grant(5)
+    wrong = await counter.grant(2)
+    await counter.grant(4)
     await counter.publish(coffee(goal=10, limit=Limit(), rewards=()))
     await counter.grant(7)
-    # 1 + 7 of ten; without the one it were 5, settled by the new goal, or 12 of ten.
+    # 1 + 7 of ten; without the two it were 4 + 7, full once, and one on the next.
     assert (await counter.card(wrong.card_id)).balance == 8
 
     assert (await counter.undo(wrong)).why == Why.too_late

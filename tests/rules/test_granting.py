@@ -94,3 +94,30 @@ def test_stamps_that_have_expired_are_taken_off_before_the_new_one_counts():
     ]
     assert plan.first_stamp_at == NOW
     assert plan.expires_at > NOW
+
+
+def test_a_shorter_expiry_takes_no_time_from_a_card_that_was_promised_more():
+    promised = NOW + timedelta(days=300)
+    card = replace(facts().card, expires_at=promised)
+    design = coffee(limit=Limit(), expires=Expiry(kind="after_last", months=1))
+
+    assert promised == decide_grant(facts(card=card, design=design)).expires_at
+
+
+def test_an_endless_card_stays_endless_and_a_new_one_gets_the_new_expiry():
+    design = coffee(limit=Limit(), expires=Expiry(kind="after_last", months=1))
+    fresh = replace(facts().card, balance=0, first_stamp_at=None)
+
+    assert decide_grant(facts(design=design)).expires_at is None
+    assert decide_grant(facts(card=fresh, design=design)).expires_at > NOW
+
+
+def test_after_a_fixed_last_day_no_stamp_is_given_that_would_be_gone_at_once():
+    over = Expiry(kind="on", on=NOW.date() - timedelta(days=1))
+
+    outcome = decide_grant(facts(design=coffee(limit=Limit(), expires=over)))
+    assert isinstance(outcome, GrantPlan)  # an endless card is not cut short
+
+    card = replace(facts().card, expires_at=NOW - timedelta(hours=9))
+    outcome = decide_grant(facts(card=card, design=coffee(limit=Limit(), expires=over)))
+    assert Refused(why=Why.expired_card, card_id=card.id) == outcome

@@ -21,6 +21,7 @@ from passes.artwork import Artwork
 from passes.google.issuer import GoogleIssuer
 from tests.builders import PASSWORD
 from webhooks.app import Parts, make_app
+from webhooks.metrics import Metrics
 
 Client = TestClient[Any, Any]
 
@@ -45,6 +46,7 @@ async def serve_rooms(
             artwork=artwork,
             apple=apple,
             google=google,
+            metrics=Metrics(),
         )
         server = TestServer(make_app(parts), port=port)
         await server.start_server()

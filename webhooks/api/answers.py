@@ -36,7 +36,7 @@ def card_answer(call: Call, view: CardView) -> CardAnswer:
         total=face.total,
         expires_at=local(face.expires_at, call.merchant),
         next_reward=_next_reward(face),
-        vouchers=[_voucher(voucher, call.merchant) for voucher in face.vouchers],
+        vouchers=[voucher_answer(voucher, call.merchant) for voucher in face.vouchers],
         member_no=face.member_no,
         customer=CustomerAnswer(
             id=person.id,
@@ -85,6 +85,20 @@ def till_code_answer(
     )
 
 
+def voucher_answer(voucher: Voucher, merchant: Merchant) -> VoucherAnswer:
+    """A voucher as the API shows it."""
+    issued_at = local(voucher.issued_at, merchant)
+    assert issued_at is not None
+    return VoucherAnswer(
+        id=voucher.id,
+        number=voucher.number,
+        name=voucher.name,
+        state=voucher.state,
+        issued_at=issued_at,
+        expires_at=local(voucher.expires_at, merchant),
+    )
+
+
 def local(at: datetime | None, merchant: Merchant) -> datetime | None:
     """The instant with the merchant's offset, to the millisecond."""
     if at is None:
@@ -98,16 +112,3 @@ def _next_reward(face: CardFace) -> NextReward | None:
     if ahead is None:
         return None
     return NextReward(at=ahead.at, name=ahead.name, to_next=face.to_next)
-
-
-def _voucher(voucher: Voucher, merchant: Merchant) -> VoucherAnswer:
-    issued_at = local(voucher.issued_at, merchant)
-    assert issued_at is not None
-    return VoucherAnswer(
-        id=voucher.id,
-        number=voucher.number,
-        name=voucher.name,
-        state=voucher.state,
-        issued_at=issued_at,
-        expires_at=local(voucher.expires_at, merchant),
-    )

@@ -29,6 +29,9 @@ Text = Annotated[
 ExternalId = Annotated[
     str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")
 ]
+Reason = Annotated[
+    str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
+]
 Stamps = Annotated[int, Field(strict=True, ge=1, le=MAX_STAMPS)]
 Instant = Annotated[datetime, Field(examples=["2026-11-23T15:00:00.000+09:00"])]
 Id = Annotated[str, Field(examples=["01KAR3ZJ5Q8J6V1W2X3Y4Z5A6B"])]
@@ -80,6 +83,20 @@ class NewStamps(_Body):
             msg = "give either n or amount"
             raise ValueError(msg)
         return self
+
+
+class NewUndo(_Body):
+    """Why a grant is taken back; the body may be left out."""
+
+    reason: Reason = Field(default="", description="For the card's history.")
+
+
+class NewRedemption(_Body):
+    """Where a voucher is used or given back; the body may be left out."""
+
+    shop: Key | None = Field(
+        default=None, description="The shop's key; may be left out where there is one."
+    )
 
 
 class CardQuery(_Body):
@@ -212,6 +229,13 @@ class StampsAnswer(_Answer):
     why: Why | None
     retry_at: Instant | None
     entry: EntryAnswer | None
+    card: CardAnswer
+
+
+class UndoAnswer(_Answer):
+    """What was taken back: the `entry` that counters it, and the card after it."""
+
+    entry: EntryAnswer
     card: CardAnswer
 
 

@@ -23,7 +23,13 @@ Json = dict[str, Any]
 routes = web.RouteTableDef()
 
 _REF = "#/components/schemas/{model}"
-_ASKED = (models.NewTillCode, models.NewCard, models.NewStamps)
+_ASKED = (
+    models.NewTillCode,
+    models.NewCard,
+    models.NewStamps,
+    models.NewUndo,
+    models.NewRedemption,
+)
 _ANSWERED = (
     models.TillCodeAnswer,
     models.TillCodeStateAnswer,
@@ -31,8 +37,10 @@ _ANSWERED = (
     models.CardsAnswer,
     models.LedgerAnswer,
     models.StampsAnswer,
+    models.UndoAnswer,
     models.ProblemAnswer,
 )
+_VOUCHER_REFUSALS = {"already_used", "card_stopped", "expired_voucher", "void_voucher"}
 _ALWAYS = {"unauthorized"}
 _WITH_BODY = {
     "malformed_json",
@@ -159,6 +167,45 @@ def _paths() -> Json:
                 [card, *_query_parameters(models.LedgerQuery)],
             )
         },
+        **_undo_paths(card),
+    }
+
+
+def _undo_paths(thing: Json) -> Json:
+    return {
+        "/entries/{id}/undo": {
+            "post": _operation(
+                "undoEntry",
+                "Take a grant back",
+                (200, models.UndoAnswer),
+                {"no_such_entry", "already_used", "too_late"},
+                [thing],
+                body=models.NewUndo,
+                needs_body=False,
+            )
+        },
+        "/vouchers/{id}/redeem": {
+            "post": _operation(
+                "redeemVoucher",
+                "Use a voucher up",
+                (200, models.VoucherAnswer),
+                {"no_such_voucher", "no_such_shop", *_VOUCHER_REFUSALS},
+                [thing],
+                body=models.NewRedemption,
+                needs_body=False,
+            )
+        },
+        "/vouchers/{id}/undo": {
+            "post": _operation(
+                "undoRedemption",
+                "Make a voucher usable again, within ten minutes",
+                (200, models.VoucherAnswer),
+                {"no_such_voucher", "no_such_shop", "unused_voucher", "too_late"},
+                [thing],
+                body=models.NewRedemption,
+                needs_body=False,
+            )
+        },
     }
 
 
@@ -170,6 +217,7 @@ def _operation(
     parameters: list[Json] | None = None,
     *,
     body: type[BaseModel] | None = None,
+    needs_body: bool = True,
 ) -> Json:
     status, model = answer
     found: Json = {"operationId": name, "summary": summary}
@@ -178,7 +226,7 @@ def _operation(
     if body is not None:
         parameters.append(_idempotency_key())
         content = {"application/json": {"schema": _ref(body)}}
-        found["requestBody"] = {"required": True, "content": content}
+        found["requestBody"] = {"required": needs_body, "content": content}
     parameters.append(_parameter("Accept-Language", "header", {"type": "string"}))
     found["parameters"] = parameters
     content = {"application/json": {"schema": _ref(model)}}
