@@ -315,6 +315,15 @@ async def test_not_once_its_reward_was_used(counter):
     assert (await counter.card(grant.card_id)).balance == 5
 
 
+async def test_also_not_when_a_later_stamp_could_fill_the_card_instead(counter):
+    await counter.grant(4)
+    grant = await counter.grant(1)
+    await counter.redeem(grant.vouchers[0])
+    await counter.grant(1)
+
+    assert (await counter.undo(grant)).why == Why.already_used
+
+
 async def test_nor_an_earlier_stamp_without_which_the_used_reward_falls_away(counter):
     early = await counter.grant(1)
     full = await counter.grant(4)
