@@ -244,7 +244,7 @@ def _entry_row(face: CardFace, entry: Entry, reader: Reader) -> Row:
         "bot.entry.line_at" if shop else "bot.entry.line",
         language,
         what=say(f"bot.entry.{entry.kind}", language),
-        n=f"{entry.stamps:+d}",
+        n=f" {entry.stamps:+d}" if entry.stamps else "",
         balance=entry.balance,
         shop=shop,
     )
