@@ -101,7 +101,7 @@ async def test_who_was_a_friend_before_the_shop_joined_gets_a_card_by_asking(
 @pytest.mark.parametrize(
     ("word", "seen"),
     [
-        ("履歴", "スタンプ +1  → 1個 (本店)"),
+        ("履歴", "スタンプ +1 → 1個 (本店)"),
         ("会員証", "お店のスタッフにこの画面をお見せください。"),
         ("特典", "いま使える特典はありません"),
         ("ヘルプ", "ヘルプ … この案内"),

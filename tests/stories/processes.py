@@ -142,8 +142,4 @@ def _is_error(line: str) -> bool:
         told: Mapping[str, Any] = json.loads(line)
     except ValueError:
         return True
-    # On a busy machine LINE's two seconds pass, and it hangs up. That this is no
-    # error of ours has its own test.
-    if "ConnectionResetError: Connection lost" in told.get("exception", ""):
-        return False
     return told.get("level") in {"error", "critical"} or "exception" in told
