@@ -40,7 +40,7 @@ _GATHER = 0.01
 _STOP_WITHIN = 10.0
 
 # Seconds until the next try: with the same reply token, and of a failed action.
-_REPLY_AGAIN = (1.0, 3.0)
+_REPLY_AGAIN = (1.0, 3.0, 6.0, 10.0, 15.0)
 _ACT_AGAIN = (1.0, 3.0, 10.0, 30.0)
 
 

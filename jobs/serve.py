@@ -17,7 +17,8 @@ from aiohttp import web
 from bot.identity import IdentityLookup
 from bot.line_api import LineApi
 from bot.worker import LineWorker
-from core.actions.outbox import Delivery
+from core.actions.inbox import release_inbox
+from core.actions.outbox import Delivery, release_outbox
 from core.actions.pictures import load_picture
 from core.clock import Clock
 from core.config import Settings
@@ -99,6 +100,11 @@ async def running(
             if role != "worker":
                 web_runner, url = await _listen(service, host, port)
                 service = replace(service, url=url)
+            if role == "all" and service.db.dialect == "sqlite":
+                # The file is ours alone: what a crash left leased need not wait for
+                # its lease to end, and the customer gets the answer in time.
+                await service.db.write(release_inbox)
+                await service.db.write(release_outbox)
             if role != "web":
                 supervisor.add("line", line_worker.run, line_worker.stop)
                 supervisor.add("identity", lookup.run, lookup.stop)

@@ -41,11 +41,11 @@ async def answer_failures(request: web.Request, handler: Handler) -> web.StreamR
         if error.content_type == "application/problem+json":
             raise
         return _failure(request, error.status, error=error)
-    except ConnectionResetError:
-        # The sender hung up half-way; nobody is left to read this answer.
-        log.info("request_cut_off", route=route_of(request))
-        return _failure(request, 400, code="cut_off")
-    except Exception:
+    except Exception as error:
+        if isinstance(error, ConnectionResetError) and request.transport is None:
+            # The sender hung up half-way; nobody is left to read this answer.
+            log.info("request_cut_off", route=route_of(request))
+            return _failure(request, 400, code="cut_off")
         # The last place that can answer.
         error_id = new_letters(8)
         log.exception("request_failed", error_id=error_id, route=route_of(request))

@@ -7,6 +7,7 @@ from core.store.inbox import (
     NewEvent,
     finish_event,
     keep_events,
+    release_inbox,
     retry_event,
     take_events,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "NewEvent",
     "finish_event",
     "keep_events",
+    "release_inbox",
     "retry_event",
     "take_events",
 ]

@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
-from core.store.outbox import Delivery, deliver_done, deliver_failed, take_deliveries
+from core.store.outbox import (
+    Delivery,
+    deliver_done,
+    deliver_failed,
+    release_outbox,
+    take_deliveries,
+)
 
-__all__ = ["Delivery", "deliver_done", "deliver_failed", "take_deliveries"]
+__all__ = [
+    "Delivery",
+    "deliver_done",
+    "deliver_failed",
+    "release_outbox",
+    "take_deliveries",
+]

@@ -145,6 +145,12 @@ def take_events(
     return found
 
 
+def release_inbox(tx: Tx) -> None:
+    """Let go of every lease; only right where nobody else can be at work."""
+    held = inbox.c.lease_until.is_not(None)
+    tx.execute(inbox.update().where(held).values(lease_until=None))
+
+
 def finish_event(
     tx: Tx, merchant_id: MerchantId, event_id: str, note: str, now: datetime
 ) -> None:

@@ -108,6 +108,12 @@ def take_deliveries(
     return found
 
 
+def release_outbox(tx: Tx) -> None:
+    """Let go of every lease; only right where nobody else can be at work."""
+    held = outbox.c.lease_until.is_not(None)
+    tx.execute(outbox.update().where(held).values(lease_until=None))
+
+
 def deliver_done(tx: Tx, delivery: Delivery, now: datetime) -> None:
     """The state of `delivery.wanted` has arrived."""
     _update(
