@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 RUNTIME := $(VENV)/.runtime-installed
 TESTING := $(VENV)/.testing-installed
 
-.PHONY: help run test check format lock browser clean
+.PHONY: help run test check bench format lock browser clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -30,6 +30,9 @@ check: $(TESTING) ## format, lint, types, layers, spelling
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/codespell --ignore-regex '[^\x00-\x7F]+' $$(git ls-files '*.py' README.md CHANGELOG.md)
+
+bench: $(TESTING) ## speed as ratios to a yardstick, measured in one run
+	@$(BIN)/python -m tests.bench
 
 format: $(TESTING) ## put every file into the house format
 	@$(BIN)/ruff format .

@@ -1,3 +1,5 @@
+"""S5: all pictures of a design, beside one supersampled drawing per picture."""
+
 import asyncio
 import io
 import time
@@ -23,7 +25,8 @@ async def no_icon(_merchant_id: MerchantId, _digest: str) -> bytes | None:
     return None
 
 
-async def test_a_design_costs_a_quarter_of_drawing_each_picture_at_most() -> None:
+async def measure() -> tuple[float, float]:
+    """Processor seconds of ours and of the yardstick, for a card of ten stamps."""
     art = Art.of_face(make_face(goal=10))
     await Artwork(no_icon).draw(art, "strip")  # whatever happens only once per process
 
@@ -39,18 +42,14 @@ async def test_a_design_costs_a_quarter_of_drawing_each_picture_at_most() -> Non
             for canvas in CANVASES:
                 await asyncio.to_thread(draw_alone, art, canvas, balance)
 
-    ours, naive = await cost(whole_design), await cost(one_by_one)
-    assert ours <= naive / 4, f"{ours:.3f} s of {naive:.3f} s"
+    return await cost(whole_design), await cost(one_by_one)
 
 
 async def cost(work: Callable[[], Awaitable[None]]) -> float:
     """Processor seconds, of all threads: other programs on the machine don't count."""
-    best = float("inf")
-    for _ in range(2):
-        before = time.process_time()
-        await work()
-        best = min(best, time.process_time() - before)
-    return best
+    before = time.process_time()
+    await work()
+    return time.process_time() - before
 
 
 def draw_alone(art: Art, canvas: Canvas, balance: int) -> bytes:

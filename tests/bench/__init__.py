@@ -1,0 +1,1 @@
+"""`make bench`: speed as ratios to a yardstick, measured in one run of one process."""
