@@ -46,6 +46,7 @@ class Handed:
     shops: Mapping[str, str]
     passwords: Mapping[str, str | None] = field(repr=False)
     api_keys: Mapping[str, str | None] = field(repr=False)
+    notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`; `password` and `key` only where they were made just now."""
@@ -67,6 +68,7 @@ class Handed:
                 {"name": name, **({"key": key} if key else {})}
                 for name, key in self.api_keys.items()
             ],
+            **({"notes": list(self.notes)} if self.notes else {}),
         }
 
 
@@ -76,7 +78,6 @@ async def apply_file(
     """Create or update the merchant of `file`. `BadFile`: then nothing changed."""
     read = await asyncio.to_thread(read_merchant_file, file)
     problems = await asyncio.to_thread(_check_keys, read, now)
-    problems += await db.read(_check_ranks, read)
     if problems:
         raise BadFile(problems)
     # Only those of new logins and new keys are kept, and told.
@@ -85,6 +86,7 @@ async def apply_file(
     checked = await asyncio.to_thread(_checked, read, passwords)
     applied = await db.write(_write, read, checked, keys, vault, now)
     programs, shops = await db.read(_listed, applied.merchant_id)
+    notes = await db.read(_missing_ranks, read)
     key = str(read.merchant["key"])
     return Handed(
         merchant_id=applied.merchant_id,
@@ -99,6 +101,7 @@ async def apply_file(
             for p in read.staff
         },
         api_keys={n: k if n in applied.new_keys else None for n, k in keys.items()},
+        notes=tuple(notes),
     )
 
 
@@ -127,13 +130,14 @@ def _check_keys(read: ReadFile, now: datetime) -> list[str]:
     return problems
 
 
-def _check_ranks(tx: Tx, read: ReadFile) -> list[str]:
+def _missing_ranks(tx: Tx, read: ReadFile) -> list[str]:
+    # A file may name a rank-up card that is made later: worth a word, no refusal.
     known = {key for key, _ in read.programs}
     merchant = find_merchant(tx, str(read.merchant["key"]))
     if merchant is not None:
         known |= {program.key for program in list_programs(tx, merchant.id)}
     return [
-        f"program {key}: next_program names no program: {design.next_program}"
+        f"program {key}: next_program names no program yet: {design.next_program}"
         for key, design in read.programs
         if design.next_program and design.next_program not in known
     ]

@@ -273,6 +273,7 @@ def _handed_lines(handed: Mapping[str, Any]) -> Sequence[str]:
         lines.append(
             f"API key {key['name']}" + (f" (shown this once): {made}" if made else "")
         )
+    lines += [f"note: {note}" for note in handed.get("notes", ())]
     return lines
 
 

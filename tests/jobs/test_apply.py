@@ -352,11 +352,13 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
         read_merchant_file(tmp_path / "none.toml")
 
 
-async def test_a_rank_up_card_must_exist(apply):
-    with pytest.raises(BadFile, match="next_program names no program: silver"):
-        await apply(
-            FILE.replace('"gold"\n[[program.reward', '"silver"\n[[program.reward')
-        )
+async def test_a_rank_up_card_that_is_not_there_yet_is_worth_a_word(apply):
+    handed = await apply(
+        FILE.replace('"gold"\n[[program.reward', '"silver"\n[[program.reward')
+    )
+
+    [note] = handed.as_dict()["notes"]
+    assert "next_program names no program yet: silver" in note
 
 
 def test_no_secret_shows_in_what_is_read(tmp_path):
