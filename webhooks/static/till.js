@@ -65,6 +65,8 @@ function comeBack() {
   const result = document.querySelector("[data-home]");
   if (!result) return;
   goHome = window.setTimeout(() => {
+    // A form on its way must not be overtaken: its answer would never be seen.
+    if (document.querySelector("form.busy")) return;
     if (result.isConnected && !isTyping()) window.location.assign(result.dataset.home);
   }, READY_AFTER);
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from datetime import datetime
 from typing import Any
 
@@ -30,8 +31,10 @@ from webhooks.forms import text_of
 from webhooks.keys import CLOCK, DB
 from webhooks.live import event_stream
 from webhooks.pages import render
-from webhooks.till.desk import Desk, find_desk, render_till
+from webhooks.till.desk import Desk, find_desk, pad, render_till
+from webhooks.till.undo import is_undoable, was_undone
 
+_LAST = re.compile(r"[0-9A-Z]{8}")
 _CODE = "/till/codes/{code:[0-9A-Z]{8}}"
 
 routes = web.RouteTableDef()
@@ -48,7 +51,13 @@ async def enter(request: web.Request) -> web.Response:
 async def show_counter(request: web.Request) -> web.Response:
     """The number pad, ready for the next customer."""
     desk = await find_desk(request)
-    context = {"state": "ready", **_pad(desk, request.query.get("program", ""))}
+    last = request.query.get("last", "")
+    context = {
+        "state": "ready",
+        # The page that came back by itself leads to what it showed, to take it back.
+        "last": last if _LAST.fullmatch(last) else "",
+        **pad(desk, request.query.get("program", "")),
+    }
     return render_till(request, "counter.html", desk, context)
 
 
@@ -89,7 +98,7 @@ async def follow_code(request: web.Request) -> web.StreamResponse:
 
     async def load() -> str | None:
         nonlocal sent
-        if sent in {"claimed", "expired"}:
+        if sent in {"claimed", "undone", "expired"}:
             return None
         context = await _stage(request, desk)
         sent = str(context["state"])
@@ -146,11 +155,11 @@ async def _stage(request: web.Request, desk: Desk) -> dict[str, Any]:
     found = await parts[DB].read(
         _look, desk.session.merchant.id, request.match_info["code"], now
     )
-    state, program, channel, view = found
+    state, undone, program, channel, view = found
     url = line_url(channel.basic_id if channel else "", state.code.code)
     left = (state.code.expires_at - now).total_seconds()
     return {
-        "state": state.state,
+        "state": "undone" if undone else state.state,
         "code": state.code,
         "lives": int(LIVES.total_seconds()),
         "left": max(0, math.ceil(left)),
@@ -159,31 +168,25 @@ async def _stage(request: web.Request, desk: Desk) -> dict[str, Any]:
         "name": state.customer_name,
         "view": view,
         "entry": state.entry,
+        "undoable": state.entry and is_undoable(desk, state.entry, now),
         "vouchers": _earned(view, state),
-        **_pad(desk, program.key),
+        **pad(desk, program.key),
     }
 
 
 def _look(
     tx: Tx, merchant_id: MerchantId, code: str, now: datetime
-) -> tuple[TillCodeState, Program, LineChannel | None, CardView | None]:
+) -> tuple[TillCodeState, bool, Program, LineChannel | None, CardView | None]:
     state = till_code_state(tx, merchant_id, code, now)
-    view = None
+    view, undone = None, False
     if state.entry is not None:
         view = load_card(tx, merchant_id, state.entry.card_id, now)
+        undone = was_undone(tx, merchant_id, state.entry)
     program = load_program(tx, merchant_id, state.code.program_id)
-    return state, program, line_channel(tx, merchant_id), view
+    return state, undone, program, line_channel(tx, merchant_id), view
 
 
 def _earned(view: CardView | None, state: TillCodeState) -> list[Any]:
     if view is None or state.entry is None:
         return []
     return [v for v in view.face.vouchers if v.issued_at == state.entry.at]
-
-
-def _pad(desk: Desk, program: str) -> dict[str, Any]:
-    return {
-        "program": desk.program(program),
-        "key": new_token(12),
-        "most": MAX_STAMPS,
-    }

@@ -9,12 +9,17 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from core.actions.cards import CardView, card_by_code
 from core.actions.publish import list_programs
 from core.actions.shops import list_shops
 from core.actions.signin import Session
+from core.actions.till import MAX_STAMPS
 from core.database import Tx
-from core.rules.types import Program, Shop
-from webhooks.keys import DB
+from core.errors import NotFound
+from core.rules.types import Program, Refused, Shop
+from core.vault import new_token
+from core.wording import say, say_time
+from webhooks.keys import CLOCK, DB
 from webhooks.pages import render
 from webhooks.sessions import require_session
 
@@ -56,6 +61,32 @@ def render_till(
     return render(
         request, f"till/{template}", {"desk": desk, **(context or {})}, status=status
     )
+
+
+async def find_card(request: web.Request, desk: Desk) -> CardView:
+    """The card in the path. Raises `NotFound`, also for another merchant's card."""
+    parts = request.config_dict
+    code, now = request.match_info["code"], parts[CLOCK].now()
+    view = await parts[DB].read(card_by_code, code, now)
+    if view is None or view.card.merchant_id != desk.session.merchant.id:
+        raise NotFound("card")
+    return view
+
+
+def pad(desk: Desk, program: str) -> dict[str, Any]:
+    """What the number pad shows; `program` is the key of the one it is for."""
+    return {
+        "program": desk.program(program),
+        "key": new_token(12),
+        "most": MAX_STAMPS,
+    }
+
+
+def say_refusal(desk: Desk, refused: Refused) -> str:
+    """Why not, as a sentence in the till's language."""
+    language, zone = desk.session.language, desk.session.merchant.timezone
+    time = say_time(refused.retry_at, zone, language) if refused.retry_at else ""
+    return say(f"why.{refused.why.value}", language, time=time)
 
 
 def _desk(tx: Tx, session: Session) -> Desk:

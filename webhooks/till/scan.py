@@ -9,20 +9,21 @@ from typing import Any
 
 from aiohttp import web
 
-from core.actions.cards import CardView, card_by_code, find_cards
+from core.actions.cards import CardView, card_by_code, find_cards, load_entry
 from core.actions.grant import grant_stamps
 from core.actions.signin import Session
 from core.actions.till import MAX_STAMPS
 from core.database import Tx
-from core.errors import NotFound
 from core.rules.types import Granted, MerchantId, Refused, Role, StampAsk
 from core.vault import new_token
-from core.wording import say, say_last_day, say_time
+from core.wording import say_last_day, say_time
 from webhooks.forms import text_of
 from webhooks.keys import CLOCK, DB
 from webhooks.metrics import count_stamps
 from webhooks.sessions import current_session
-from webhooks.till.desk import Desk, find_desk, render_till
+from webhooks.till.desk import Desk, find_card, find_desk, render_till, say_refusal
+from webhooks.till.reward import ask_for_voucher, give_voucher, take_voucher_back
+from webhooks.till.undo import is_undoable, show_undone, undo_stamps, was_undone
 
 STAFF: tuple[Role, ...] = ("owner", "manager", "clerk")
 
@@ -30,7 +31,14 @@ _URL = re.compile(r"/c/([0-9A-Za-z]{1,16})")
 _CODE = re.compile(r"[0-9A-Z]{13}")
 _MEMBER_NO = re.compile(r"(\d{4})[-‐ー−]?(\d{4})")
 
+_CARD = "/till/cards/{code:[0-9A-Z]{1,16}}"
+_VOUCHER = _CARD + "/vouchers/{voucher:[0-9A-Z]{26}}"
+
 routes = web.RouteTableDef()
+routes.post(f"{_CARD}/undo")(undo_stamps)
+routes.get(_VOUCHER)(ask_for_voucher)
+routes.post(f"{_VOUCHER}/redeem")(give_voucher)
+routes.post(f"{_VOUCHER}/back")(take_voucher_back)
 
 
 @routes.get("/till/find")
@@ -49,7 +57,7 @@ async def find_customer(request: web.Request) -> web.Response:
     return render_till(request, "find.html", desk, context, status=status)
 
 
-@routes.post("/till/cards/{code:[0-9A-Z]{1,16}}/stamps")
+@routes.post(f"{_CARD}/stamps")
 async def add_stamps(request: web.Request) -> web.Response:
     """Give stamps to the card that was scanned.
 
@@ -59,10 +67,8 @@ async def add_stamps(request: web.Request) -> web.Response:
     parts = request.config_dict
     fields = await request.post()
     now = parts[CLOCK].now()
-    view = await parts[DB].read(card_by_code, request.match_info["code"], now)
+    view = await find_card(request, desk)
     n = text_of(fields, "n")
-    if view is None or view.card.merchant_id != desk.session.merchant.id:
-        raise NotFound("card")
     if not n.isdecimal() or not 1 <= int(n) <= MAX_STAMPS:
         raise web.HTTPBadRequest
     ask = StampAsk(
@@ -77,11 +83,19 @@ async def add_stamps(request: web.Request) -> web.Response:
     )
     outcome = await parts[DB].write(grant_stamps, ask, now)
     count_stamps(request, "scan", outcome)
-    fresh = await parts[DB].read(card_by_code, view.card.code, now)
-    return _page(request, desk, fresh or view, outcome)
+    view = await find_card(request, desk)
+    if not isinstance(outcome, Granted):
+        return _page(request, desk, view, outcome)
+    can, gone = await parts[DB].read(_may_undo, desk, outcome, now)
+    if gone:
+        return show_undone(request, desk, view)
+    return _page(request, desk, view, outcome, undoable=can)
 
 
-@routes.get("/till/cards/{code:[0-9A-Z]{1,16}}/stamps")
+@routes.get(f"{_CARD}/stamps")
+@routes.get(f"{_CARD}/undo")
+@routes.get(f"{_VOUCHER}/redeem")
+@routes.get(f"{_VOUCHER}/back")
 async def come_back(request: web.Request) -> web.Response:
     """The answer's address, opened again without its form: the card as it is now."""
     location = f"/c/{request.match_info['code']}"
@@ -103,8 +117,20 @@ async def show_customer(request: web.Request, view: CardView) -> web.Response:
     return _page(request, await find_desk(request), view, None)
 
 
+def _may_undo(tx: Tx, desk: Desk, granted: Granted, now: datetime) -> tuple[bool, bool]:
+    """May it be taken back here, and was it already?"""
+    merchant_id = desk.session.merchant.id
+    entry = load_entry(tx, merchant_id, granted.entry_id)
+    return is_undoable(desk, entry, now), was_undone(tx, merchant_id, entry)
+
+
 def _page(
-    request: web.Request, desk: Desk, view: CardView, outcome: Granted | Refused | None
+    request: web.Request,
+    desk: Desk,
+    view: CardView,
+    outcome: Granted | Refused | None,
+    *,
+    undoable: bool = False,
 ) -> web.Response:
     wanted = request.query.get("n", "")
     is_number = wanted.isdecimal() and 1 < int(wanted) <= MAX_STAMPS
@@ -112,7 +138,8 @@ def _page(
         "view": view,
         "face": view.face,
         "outcome": outcome,
-        "refusal": _refusal(desk, outcome),
+        "refusal": say_refusal(desk, outcome) if isinstance(outcome, Refused) else "",
+        "undoable": undoable,
         "granted": outcome if isinstance(outcome, Granted) else None,
         "earned": _earned(view, outcome),
         "asked": int(wanted) if is_number and outcome is None else None,
@@ -128,14 +155,6 @@ def _page(
         "most": MAX_STAMPS,
     }
     return render_till(request, "card.html", desk, context)
-
-
-def _refusal(desk: Desk, outcome: Granted | Refused | None) -> str:
-    if not isinstance(outcome, Refused):
-        return ""
-    language, zone = desk.session.language, desk.session.merchant.timezone
-    time = say_time(outcome.retry_at, zone, language) if outcome.retry_at else ""
-    return say(f"why.{outcome.why.value}", language, time=time)
 
 
 def _earned(view: CardView, outcome: Granted | Refused | None) -> list[Any]:
