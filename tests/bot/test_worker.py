@@ -256,10 +256,10 @@ async def test_two_answers_to_one_person_come_in_the_order_asked(house: LineHous
 
 
 async def test_one_slow_answer_keeps_nobody_else_waiting(house: LineHouse):
-    house.line.slow(6, REPLY)
+    house.line.slow(9, REPLY)
     house.run()
     people = [house.friend(f"客{i}") for i in range(3)]
-    async with asyncio.timeout(5.5):
+    async with asyncio.timeout(8.5):
         for user_id in people:
             await house.line.say(CHANNEL, user_id, "ヘルプ")
         for user_id in people[1:]:
