@@ -146,4 +146,13 @@ def _cell(face: CardFace, place: int, size: _Size) -> dict[str, Any]:
 
 
 def _text(text: str, size: str, colour: str) -> dict[str, Any]:
-    return {"type": "text", "text": text, "size": size, "color": colour, "flex": 0}
+    # Centred twice, by the box and here: not every version of LINE shrinks a text to
+    # its letters before the box centres it.
+    return {
+        "type": "text",
+        "text": text,
+        "size": size,
+        "color": colour,
+        "align": "center",
+        "flex": 0,
+    }
