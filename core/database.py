@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection
-from contextlib import suppress
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -199,6 +198,4 @@ def _set_pragmas(engine: Engine, *pragmas: str) -> None:
 def _may_repeat(error: DBAPIError) -> bool:
     if error.connection_invalidated:
         return True
-    with suppress(AttributeError):
-        return getattr(error.orig, "sqlstate", None) in _AGAIN
-    return False
+    return getattr(error.orig, "sqlstate", None) in _AGAIN

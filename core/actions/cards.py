@@ -28,7 +28,7 @@ from core.store.customers import find_customer
 from core.store.ledger import list_entries, list_vouchers
 from core.store.ledger import load_entry as stored_entry
 from core.store.merchants import list_shops, load_merchant
-from core.store.programs import load_design, load_program
+from core.store.programs import design_of, load_program
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,13 +125,13 @@ def load_entry(tx: Tx, merchant_id: MerchantId, entry_id: EntryId) -> Entry:
 def _view(tx: Tx, card: Card, now: datetime) -> CardView:
     customer = find_customer(tx, card.merchant_id, id=card.customer_id)
     program = load_program(tx, card.merchant_id, card.program_id)
-    found = load_design(tx, card.program_id, card.version)
-    if customer is None or program is None or found is None:
+    design = program and design_of(tx, program, card.version)
+    if customer is None or not program or not design:
         raise NotFound("card")
     face = draw_face(
         merchant=load_merchant(tx, card.merchant_id),
         program=program,
-        design=found[1],
+        design=design,
         card=card,
         customer=customer,
         vouchers=list_vouchers(tx, card.merchant_id, card.id, now),

@@ -30,7 +30,7 @@ from core.store.journal import note
 from core.store.ledger import append_entries, grants_since
 from core.store.merchants import load_merchant
 from core.store.passes import announce_passes
-from core.store.programs import load_design, load_program
+from core.store.programs import design_of, load_program
 from core.store.till_codes import (
     claim_till_code,
     find_till_code,
@@ -132,15 +132,15 @@ def _give(
     if not card:
         return Refused(why=Why.no_such_card)
     program = load_program(tx, merchant.id, card.program_id)
-    found = load_design(tx, card.program_id, card.version)
-    if program is None or found is None:
+    design = program and design_of(tx, program, card.version)
+    if not program or not design:
         raise NotFound("program")
     facts = GrantFacts(
         card=card,
-        design=found[1],
+        design=design,
         program=program.state,
         stamps=ask.stamps,
-        recent=_recent(tx, card, found[1], now),
+        recent=_recent(tx, card, design, now),
         zone=ZoneInfo(merchant.timezone),
         day_starts_at=merchant.day_starts_at,
         now=now,

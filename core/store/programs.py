@@ -59,6 +59,14 @@ def load_design(
     return row.merchant_id, _published(program_id, version, row.design)
 
 
+def design_of(tx: Tx, program: Program, version: int) -> Design | None:
+    """The design of one version of `program`; most cards are on the present one."""
+    if version == program.version:
+        return program.design
+    found = load_design(tx, program.id, version)
+    return None if found is None else found[1]
+
+
 def add_program(
     tx: Tx, merchant_id: MerchantId, key: str, position: int, now: datetime
 ) -> ProgramId:

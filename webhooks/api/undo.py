@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 from aiohttp import web
@@ -49,34 +50,25 @@ async def undo_entry(call: Call) -> web.Response:
 @api_call
 async def redeem(call: Call) -> web.Response:
     """200 with the used voucher; the same key again answers it too."""
-    body = await _read_optional(call, NewRedemption)
-    voucher_id = VoucherId(call.request.match_info["id"])
-    outcome = await call.db.write(
-        redeem_voucher,
-        merchant_id=call.merchant.id,
-        voucher_id=voucher_id,
-        by=None,
-        key=answer_key(call, "redeem"),
-        now=call.now,
-        shop_id=await call.db.read(_shop_id, call, body),
-    )
-    if isinstance(outcome, Refused):
-        raise Problem(call.request, outcome.why.value)
-    return await _voucher(call, voucher_id)
+    return await _use(call, redeem_voucher, "redeem")
 
 
 @routes.post(f"/api/v1/vouchers/{_ID}/undo")
 @api_call
 async def give_back(call: Call) -> web.Response:
     """200 with the voucher, usable again; the same key again answers it too."""
+    return await _use(call, undo_redeem, "unredeem")
+
+
+async def _use(call: Call, act: Callable[..., object], name: str) -> web.Response:
     body = await _read_optional(call, NewRedemption)
     voucher_id = VoucherId(call.request.match_info["id"])
     outcome = await call.db.write(
-        undo_redeem,
+        act,
         merchant_id=call.merchant.id,
         voucher_id=voucher_id,
         by=None,
-        key=answer_key(call, "unredeem"),
+        key=answer_key(call, name),
         now=call.now,
         shop_id=await call.db.read(_shop_id, call, body),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import quote
 
 from aiohttp import web
 from cryptography import x509
@@ -19,6 +18,7 @@ from core.actions.publish import list_programs, preview_publish
 from core.actions.shops import list_shops
 from core.actions.signin import choose_language
 from core.database import Tx
+from core.links import friend_url
 from core.rules.types import MerchantId, Program, Shop
 from core.wording import LANGUAGES
 from webhooks.forms import local_path, text_of
@@ -65,7 +65,7 @@ async def show_home(request: web.Request) -> web.Response:
         "n_cards": sum(count for _, count in found.programs),
         "links": {
             "till": f"{public}/till/",
-            "friend": f"https://line.me/R/ti/p/{quote(line_id)}" if line_id else "",
+            "friend": friend_url(line_id or ""),
             "line": f"{public}/line/{merchant.key}",
         },
         "join": f"{public}/j/{merchant.key}/",
