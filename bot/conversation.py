@@ -46,16 +46,18 @@ from core.actions.join import follow, know_person, unfollow
 from core.database import Database, Tx
 from core.errors import DeliveryError
 from core.links import Links
+from core.rules.asking import (
+    Granted,
+    LinePerson,
+    Refused,
+    StampAsk,
+)
 from core.rules.face import CardFace
 from core.rules.types import (
     Entry,
-    Granted,
     Language,
-    LinePerson,
     Merchant,
     MerchantId,
-    Refused,
-    StampAsk,
 )
 from core.vault import Vault
 

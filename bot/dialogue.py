@@ -10,7 +10,8 @@ from urllib.parse import parse_qsl
 
 from bot.codes import find_code
 from bot.events import LineEvent
-from core.rules.types import LinePerson, MerchantId, StampAsk
+from core.rules.asking import LinePerson, StampAsk
+from core.rules.types import MerchantId
 
 Topic = Literal["card", "vouchers", "history", "member", "help"]
 

@@ -22,7 +22,7 @@ from bot.limits import cut_label
 from bot.line_answer import Answer, call
 from core.config import Settings
 from core.errors import DeliveryError
-from core.rules.types import LinePerson
+from core.rules.asking import LinePerson
 from core.wording import pick_language
 
 log = structlog.get_logger()

@@ -21,14 +21,9 @@ from bot.flex import (
 )
 from bot.limits import BUBBLES, CAROUSEL_BYTES, cut_label, cut_text, sent_bytes
 from core.links import Links
+from core.rules.asking import Granted, Refused
 from core.rules.face import CardFace
-from core.rules.types import (
-    Entry,
-    Granted,
-    Language,
-    Merchant,
-    Refused,
-)
+from core.rules.types import Entry, Language, Merchant
 from core.wording import say, say_last_day, say_time
 
 Message = dict[str, Any]

@@ -23,7 +23,7 @@ from core.clock import Clock
 from core.database import Database
 from core.errors import DeliveryError
 from core.links import Links
-from core.rules.types import Granted, Refused
+from core.rules.asking import Granted, Refused
 from core.signals import Watch
 from core.vault import Vault
 

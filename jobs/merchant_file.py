@@ -32,6 +32,13 @@ _DESIGN = (
     "icon",
     "guide",
     "thanks",
+    "stamp_per",
+    "minimum",
+    "double_hours",
+    "day_cap",
+    "referral",
+    "birthday_reward",
+    "birthday_valid",
 )
 
 

@@ -16,7 +16,12 @@ from urllib.parse import quote
 
 from core.rules.colours import SHAPE_CONTRAST, legible, mix, tint
 from core.rules.face import CardFace
-from core.rules.types import Design, Look, MerchantId, Reward
+from core.rules.types import (
+    Design,
+    Look,
+    MerchantId,
+    Reward,
+)
 
 WebKind = Literal["hero", "logo", "strip"]
 

@@ -14,10 +14,10 @@ from core.actions.shops import list_shops
 from core.actions.signin import logins
 from core.actions.till import make_till_code
 from core.database import Database
+from core.rules.asking import LinePerson
 from core.rules.types import (
     Design,
     Limit,
-    LinePerson,
     Merchant,
     Program,
     Reward,

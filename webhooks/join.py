@@ -14,7 +14,14 @@ from core.database import Tx
 from core.errors import NotFound
 from core.links import friend_url
 from core.rules.face import CardFace, draw_face
-from core.rules.types import Card, CardId, Customer, CustomerId, Merchant, Program
+from core.rules.types import (
+    Card,
+    CardId,
+    Customer,
+    CustomerId,
+    Merchant,
+    Program,
+)
 from core.vault import new_token
 from webhooks.add_pass import LIVES, find_card, phone_of, wallets_of
 from webhooks.customer import render_card, sorry

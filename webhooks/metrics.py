@@ -18,7 +18,8 @@ from prometheus_client import (
     generate_latest,
 )
 
-from core.rules.types import Granted, How, Refused
+from core.rules.asking import Granted, Refused
+from core.rules.types import How
 
 # A webhook must answer within 2 s, a till within what a queue bears.
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10)

@@ -10,13 +10,12 @@ from core.actions.till import MAX_STAMPS
 from core.actions.vouchers import issue_vouchers, void_vouchers
 from core.database import Tx
 from core.errors import Invalid, NotFound
+from core.rules.asking import Adjusted, Refused
 from core.rules.granting import GrantFacts, GrantPlan, plan_stamps
 from core.rules.types import (
-    Adjusted,
     Card,
     CardId,
     MerchantId,
-    Refused,
     Staff,
     Why,
 )

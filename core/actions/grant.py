@@ -11,15 +11,13 @@ from core.actions.outcomes import outcome_from_dict, outcome_to_dict
 from core.actions.vouchers import issue_vouchers
 from core.database import Tx
 from core.errors import NotFound
+from core.rules.asking import Granted, Refused, StampAsk
 from core.rules.granting import GrantFacts, GrantPlan, decide_grant
 from core.rules.types import (
     Card,
     Customer,
     Design,
-    Granted,
     Merchant,
-    Refused,
-    StampAsk,
     TillCode,
     Why,
 )
@@ -122,7 +120,7 @@ def _unusable(
         return Why.wrong_merchant if foreign else Why.unknown_code
     if code.claimed_at is not None:
         return Why.used_code
-    return Why.expired_code if code.expires_at <= now else None
+    return Why.expired_code if code.is_over(now) else None
 
 
 def _give(

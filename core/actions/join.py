@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from core.actions.vouchers import issue_vouchers
 from core.database import Tx
 from core.errors import NotFound
+from core.rules.asking import LinePerson
 from core.rules.cycle import advance
 from core.rules.expiry import card_expires_at
 from core.rules.types import (
@@ -16,7 +17,6 @@ from core.rules.types import (
     Customer,
     CustomerId,
     Language,
-    LinePerson,
     Merchant,
     MerchantId,
     Program,

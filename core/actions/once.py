@@ -10,7 +10,13 @@ from typing import Any, TypeVar
 from core.actions.outcomes import refused_from_dict, refused_to_dict
 from core.database import Tx
 from core.errors import Invalid
-from core.rules.types import Adjusted, MerchantId, Redeemed, Refused, Undone
+from core.rules.asking import (
+    Adjusted,
+    Redeemed,
+    Refused,
+    Undone,
+)
+from core.rules.types import MerchantId
 from core.store.answers import first_answer, keep_answer
 
 D = TypeVar("D", Undone, Redeemed, Adjusted)

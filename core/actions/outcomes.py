@@ -5,7 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from core.rules.types import CardId, EntryId, Granted, Refused, VoucherId, Why
+from core.rules.asking import Granted, Refused
+from core.rules.types import (
+    CardId,
+    EntryId,
+    VoucherId,
+    Why,
+)
 
 
 def outcome_to_dict(outcome: Granted | Refused) -> dict[str, Any]:

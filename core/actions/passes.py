@@ -9,7 +9,13 @@ from core.actions.cards import load_face
 from core.database import Tx
 from core.errors import NotFound
 from core.rules.face import CardFace
-from core.rules.types import CardId, HeldPass, IssuerName, MerchantId, PassId
+from core.rules.types import (
+    CardId,
+    HeldPass,
+    IssuerName,
+    MerchantId,
+    PassId,
+)
 from core.store import passes
 from core.store.cards import load_card
 from core.store.journal import note

@@ -10,17 +10,15 @@ from core.actions.history import actor_of
 from core.actions.once import once
 from core.database import Tx
 from core.errors import NotFound
+from core.rules.asking import Redeemed, Refused, Undone
 from core.rules.cycle import Step
 from core.rules.redeeming import decide_redeem, decide_undo_redeem
 from core.rules.types import (
     Card,
     EntryId,
     MerchantId,
-    Redeemed,
-    Refused,
     ShopId,
     Staff,
-    Undone,
     Voucher,
     VoucherId,
 )

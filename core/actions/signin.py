@@ -10,7 +10,13 @@ from sqlalchemy import Row
 
 from core.database import Tx
 from core.errors import NotFound
-from core.rules.types import Language, Merchant, MerchantId, ShopId, Staff
+from core.rules.types import (
+    Language,
+    Merchant,
+    MerchantId,
+    ShopId,
+    Staff,
+)
 from core.store import staff as store
 from core.store.journal import note
 from core.store.merchants import list_shops, load_merchant

@@ -8,7 +8,12 @@ from typing import Literal
 
 from core.database import Tx
 from core.errors import Invalid, NotFound
-from core.rules.types import Entry, MerchantId, StaffId, TillCode
+from core.rules.types import (
+    Entry,
+    MerchantId,
+    StaffId,
+    TillCode,
+)
 from core.store.answers import first_answer, keep_answer
 from core.store.cards import load_card
 from core.store.customers import find_customer
@@ -97,7 +102,7 @@ def till_code_state(
     if found is None:
         raise NotFound("till code")
     if found.claimed_by is None or found.entry_id is None:
-        over = found.expires_at <= now
+        over = found.is_over(now)
         return TillCodeState(state="expired" if over else "waiting", code=found)
     card = load_card(tx, merchant_id, found.claimed_by)
     customer = card and find_customer(tx, merchant_id, id=card.customer_id)

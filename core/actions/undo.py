@@ -9,14 +9,13 @@ from core.actions.once import once
 from core.actions.vouchers import void_vouchers
 from core.database import Tx
 from core.errors import NotFound
+from core.rules.asking import Refused, Undone
 from core.rules.types import (
     Card,
     Entry,
     EntryId,
     MerchantId,
-    Refused,
     Staff,
-    Undone,
     Why,
 )
 from core.rules.undoing import OffPlan, decide_undo, is_fresh_own, may_undo

@@ -8,7 +8,13 @@ from zoneinfo import ZoneInfo
 
 from core.database import Tx
 from core.rules.expiry import voucher_expires_at
-from core.rules.types import Card, EntryId, Merchant, Reward, VoucherId
+from core.rules.types import (
+    Card,
+    EntryId,
+    Merchant,
+    Reward,
+    VoucherId,
+)
 from core.store.journal import note
 from core.store.ledger import add_voucher, update_voucher
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import reduce
 from zoneinfo import ZoneInfo
 
 from core.rules.days import add_months, business_day, end_of
+from core.rules.redesign import later_expiry
 from core.rules.types import Expiry
 
 
@@ -25,6 +28,29 @@ def card_expires_at(
         return None
     day = add_months(business_day(start, zone, day_starts_at), expires.months)
     return end_of(day, zone, day_starts_at)
+
+
+def promised_until(
+    expiries: Sequence[Expiry],
+    *,
+    first: datetime | None,
+    last: datetime | None,
+    extended_to: datetime | None,
+    zone: ZoneInfo,
+    day_starts_at: int,
+) -> datetime | None:
+    """When a card ends that was promised each of `expiries` (≥ 1): the latest counts.
+
+    So a design with a shorter expiry takes nothing back. `extended_to` is until when
+    the merchant lengthened it by hand.
+    """
+    ends = [
+        card_expires_at(
+            expires, first=first, last=last, zone=zone, day_starts_at=day_starts_at
+        )
+        for expires in expiries
+    ]
+    return reduce(later_expiry, ends if extended_to is None else [*ends, extended_to])
 
 
 def voucher_expires_at(

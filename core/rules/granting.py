@@ -11,11 +11,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from core.rules.asking import Refused
 from core.rules.cycle import Advance, Step, advance
 from core.rules.days import business_day, end_of
 from core.rules.expiry import card_expires_at
 from core.rules.redesign import later_expiry
-from core.rules.types import Card, Design, EntryKind, ProgramState, Refused, Why
+from core.rules.types import (
+    Card,
+    Design,
+    EntryKind,
+    ProgramState,
+    Why,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

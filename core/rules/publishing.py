@@ -10,15 +10,16 @@ from datetime import date
 from typing import Any
 
 from core.errors import Invalid
-from core.rules.types import Design, Expiry, Limit, Look, Reward
+from core.rules.fields import Problems, line, matching, number, text_or_none
+from core.rules.spending import double_hours_text, read_double_hours, read_spend
+from core.rules.types import Design, Expiry, Gift, Limit, Look, Reward
 
 MAX_GOAL = 50
 MAX_MONTHS = 60
 MAX_HOURS = 72
 MAX_REWARDS = 10
+MAX_CAP = 99
 REMIND_DAYS = (1, 3, 7, 14, 30)
-
-Problems = dict[str, tuple[str, Mapping[str, object]]]
 
 _COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
 _ICON = re.compile(r"[a-z]{2,20}|picture:[0-9a-f]{64}")
@@ -41,6 +42,13 @@ def design_to_dict(design: Design) -> dict[str, Any]:
         "icon": design.look.icon,
         "guide": design.guide,
         "thanks": design.thanks,
+        "stamp_per": design.spend.per if design.spend else 0,
+        "minimum": design.spend.minimum if design.spend else 0,
+        "double_hours": [double_hours_text(span) for span in design.double_hours],
+        "day_cap": design.day_cap,
+        "referral": design.referral,
+        "birthday_reward": design.birthday.name if design.birthday else "",
+        "birthday_valid": design.birthday.valid if design.birthday else None,
         "reward": [
             {"at": r.at, "name": r.name, **({"valid": r.valid} if r.valid else {})}
             for r in design.rewards
@@ -51,32 +59,47 @@ def design_to_dict(design: Design) -> dict[str, Any]:
 def design_from_dict(data: Mapping[str, Any]) -> Design:
     """Read a design; `Invalid` names every field that cannot be kept."""
     problems: Problems = {}
-    goal = _number(data, "goal", 10, 1, MAX_GOAL, problems)
+    goal = number(data, "goal", 10, 1, MAX_GOAL, problems)
     look = Look()
     design = Design(
-        name=_line(data, "name", "", 40, problems, required=True),
+        name=line(data, "name", "", 40, problems, required=True),
         goal=goal,
         rewards=_rewards(data.get("reward") or [], goal, problems),
-        bonus=_number(data, "bonus", 0, 0, max(goal - 1, 0), problems),
+        bonus=number(data, "bonus", 0, 0, max(goal - 1, 0), problems),
         limit=_limit(str(data.get("limit") or "none"), problems),
         expires=_expires(data.get("expires") or "none", problems),
         remind_days=_remind_days(data.get("remind_days") or [], problems),
-        next_program=_text_or_none(data.get("next_program")),
+        next_program=text_or_none(data.get("next_program")),
         look=Look(
-            background=_matching(
-                data, "background", look.background, _COLOUR, problems
-            ),
-            foreground=_matching(
-                data, "foreground", look.foreground, _COLOUR, problems
-            ),
-            icon=_matching(data, "icon", look.icon, _ICON, problems),
+            background=_colour(data, "background", look.background, problems),
+            foreground=_colour(data, "foreground", look.foreground, problems),
+            icon=matching(data, "icon", look.icon, _ICON, "invalid.icon", problems),
         ),
-        guide=_line(data, "guide", "", 500, problems),
-        thanks=_line(data, "thanks", "", 60, problems),
+        guide=line(data, "guide", "", 500, problems),
+        thanks=line(data, "thanks", "", 60, problems),
+        spend=read_spend(data, problems),
+        double_hours=read_double_hours(data.get("double_hours"), problems),
+        day_cap=number(data, "day_cap", 0, 0, MAX_CAP, problems),
+        referral=number(data, "referral", 0, 0, goal, problems),
+        birthday=_gift(data, problems),
     )
     if problems:
         raise Invalid(problems)
     return design
+
+
+def _colour(
+    data: Mapping[str, Any], field: str, default: str, problems: Problems
+) -> str:
+    return matching(data, field, default, _COLOUR, "invalid.colour", problems)
+
+
+def _gift(data: Mapping[str, Any], problems: Problems) -> Gift | None:
+    name = line(data, "birthday_reward", "", 40, problems)
+    valid = text_or_none(data.get("birthday_valid"))
+    if valid and not _VALID.fullmatch(valid):
+        problems["birthday_valid"] = ("invalid.valid", {})
+    return Gift(name=name, valid=valid) if name else None
 
 
 def _limit(text: str, problems: Problems) -> Limit:
@@ -140,9 +163,9 @@ def _rewards(items: Any, goal: int, problems: Problems) -> tuple[Reward, ...]:
             problems[place] = ("invalid.reward", {})
             continue
         own: Problems = {}
-        at = _number(item, "at", goal, 1, goal, own)
-        name = _line(item, "name", "", 40, own, required=True)
-        valid = _text_or_none(item.get("valid"))
+        at = number(item, "at", goal, 1, goal, own)
+        name = line(item, "name", "", 40, own, required=True)
+        valid = text_or_none(item.get("valid"))
         if valid and not _VALID.fullmatch(valid):
             own["valid"] = ("invalid.valid", {})
         if at in found:
@@ -158,62 +181,3 @@ def _remind_days(items: Any, problems: Problems) -> tuple[int, ...]:
         return tuple(sorted(set(days), reverse=True))
     problems["remind_days"] = ("invalid.remind_days", {})
     return ()
-
-
-def _number(
-    data: Mapping[str, Any],
-    field: str,
-    default: int,
-    low: int,
-    high: int,
-    found: Problems,
-) -> int:
-    value = data.get(field, default)
-    try:
-        number = int(str(value))
-    except ValueError:
-        number = low - 1
-    if low <= number <= high:
-        return number
-    found[field] = ("invalid.number", {"min": low, "max": high})
-    return default
-
-
-def _line(
-    data: Mapping[str, Any],
-    field: str,
-    default: str,
-    longest: int,
-    found: Problems,
-    *,
-    required: bool = False,
-) -> str:
-    value = data.get(field, default)
-    text = value.strip() if isinstance(value, str) else ""
-    if required and not text:
-        found[field] = ("invalid.empty", {})
-    elif len(text) > longest:
-        found[field] = ("invalid.long", {"max": longest})
-    elif any(ord(letter) < ord(" ") and letter not in "\r\n" for letter in text):
-        found[field] = ("invalid.control", {})
-    else:
-        return text
-    return default
-
-
-def _matching(
-    data: Mapping[str, Any],
-    field: str,
-    default: str,
-    pattern: re.Pattern[str],
-    found: Problems,
-) -> str:
-    value = str(data.get(field) or default)
-    if pattern.fullmatch(value):
-        return value
-    found[field] = (f"invalid.{'icon' if field == 'icon' else 'colour'}", {})
-    return default
-
-
-def _text_or_none(value: object) -> str | None:
-    return str(value).strip() or None if value else None

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from core.rules.types import Card, Refused, Staff, Voucher, Why
+from core.rules.asking import Refused
+from core.rules.types import (
+    Card,
+    Staff,
+    Voucher,
+    Why,
+)
 from core.rules.undoing import GRACE
 
 

@@ -6,7 +6,7 @@ merchant's zone, ids are opaque text.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Literal, NewType
@@ -30,7 +30,20 @@ IssuerName = Literal["apple", "google"]
 EntryKind = Literal[
     "stamp", "bonus", "rollover", "undo", "expiry", "adjust", "merge", "redeem"
 ]
-How = Literal["line", "till", "api", "scan", "join", "rule"]
+How = Literal[
+    "line",
+    "till",
+    "api",
+    "scan",
+    "join",
+    "rule",
+    "claim",
+    "paper",
+    "referral",
+    "birthday",
+    "link",
+]
+CodeKind = Literal["single", "window", "printed", "receipt"]
 
 
 class Why(StrEnum):
@@ -57,6 +70,13 @@ class Why(StrEnum):
     unused_voucher = "unused_voucher"
     not_allowed = "not_allowed"
     too_late = "too_late"
+    below_minimum = "below_minimum"
+    already_linked = "already_linked"
+    already_migrated = "already_migrated"
+    already_claimed = "already_claimed"
+    same_person = "same_person"
+    not_new = "not_new"
+    expired_request = "expired_request"
 
 
 # --- what a merchant configures -------------------------------------------------
@@ -73,6 +93,7 @@ class Merchant:
     day_starts_at: int
     contact: str
     languages: tuple[Language, ...]
+    has_hooks: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +134,36 @@ class Expiry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spend:
+    """One stamp for each `per` spent (in the currency's smallest unit), the remainder
+    kept; nothing for a purchase below `minimum`.
+    """
+
+    per: int
+    minimum: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoubleHours:
+    """On these weekdays (0 is Monday), from `start` to `end` (minutes of the day).
+
+    An `end` at or before `start` is on the day after.
+    """
+
+    days: tuple[int, ...]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gift:
+    """A reward that no stamps earn, as for a birthday; `valid` as of a `Reward`."""
+
+    name: str
+    valid: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """Colours as #RRGGBB; `icon` a built-in glyph's name or "picture:<sha256>"."""
 
@@ -123,7 +174,11 @@ class Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
-    """All that one version of a program says. Immutable once published."""
+    """All that one version of a program says. Immutable once published.
+
+    `day_cap` is the most stamps a business day (0: no cap), `referral` how many stamps
+    a friend and who brought them get each.
+    """
 
     name: str
     goal: int
@@ -136,6 +191,11 @@ class Design:
     look: Look = Look()
     guide: str = ""
     thanks: str = ""
+    spend: Spend | None = None
+    double_hours: tuple[DoubleHours, ...] = ()
+    day_cap: int = 0
+    referral: int = 0
+    birthday: Gift | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +227,11 @@ class Staff:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Customer:
-    """One person as one merchant knows them; never joined across merchants."""
+    """One person as one merchant knows them; never joined across merchants.
+
+    `birthday` is "MM-DD", told at `birthday_told_at`. Who was linked to another
+    customer is `merged_into` that one.
+    """
 
     id: CustomerId
     merchant_id: MerchantId
@@ -176,6 +240,14 @@ class Customer:
     name: str
     language: Language
     external_id: str | None = None
+    birthday: str | None = None
+    birthday_told_at: datetime | None = None
+    referral_code: str | None = None
+    referred_by: CustomerId | None = None
+    referral_paid_at: datetime | None = None
+    paper_at: datetime | None = None
+    merged_into: CustomerId | None = None
+    erased_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +257,11 @@ class Card:
     `balance` (0 to goal) equals the sum of the card's ledger entries, `total` counts
     every stamp ever kept, `cycle` how many times the card was full, `revision` grows
     with each change. `code` is what the card's barcode carries after /c/.
+
+    `remainder` is what was spent towards the next stamp. The card is promised each
+    expiry of the versions since `promise_from`, and `extended_to` at least. A card that
+    ranked up hands its stamps on to `next_card_id`, a linked one is `merged_into` the
+    card that now stands for both.
     """
 
     id: CardId
@@ -203,11 +280,21 @@ class Card:
     last_stamp_at: datetime | None
     expires_at: datetime | None
     external_id: str | None = None
+    remainder: int = 0
+    promise_from: int = 1
+    extended_to: datetime | None = None
+    next_card_id: CardId | None = None
+    merged_into: CardId | None = None
+    stop_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One line of the append-only ledger. `stamps` is signed, `balance` is after it."""
+    """One line of the append-only ledger. `stamps` is signed, `balance` is after it.
+
+    `amount` is what was paid, `remainder` how the card's remainder changed; `cause` is
+    the grant on another card of which this one is a part.
+    """
 
     id: EntryId
     card_id: CardId
@@ -221,6 +308,9 @@ class Entry:
     staff_id: StaffId | None = None
     undoes: EntryId | None = None
     reason: str = ""
+    cause: EntryId | None = None
+    amount: int | None = None
+    remainder: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,7 +335,12 @@ class Voucher:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TillCode:
-    """A single-use code that a customer claims: 8 Crockford letters, 6 digits."""
+    """A code that a customer claims: 8 Crockford letters, 6 digits or none.
+
+    A "single" one and a "receipt" are good once; a "window" once for each customer
+    while it lasts; a "printed" one once a business day for each, within `radius_m`
+    metres of its shop where that is set, until it is revoked.
+    """
 
     code: str
     digits: str
@@ -254,10 +349,17 @@ class TillCode:
     shop_id: ShopId
     staff_id: StaffId | None
     stamps: int
-    expires_at: datetime
+    expires_at: datetime | None
     claimed_at: datetime | None = None
     claimed_by: CardId | None = None
     entry_id: EntryId | None = None
+    kind: CodeKind = "single"
+    radius_m: int | None = None
+    batch_id: str | None = None
+
+    def is_over(self, now: datetime) -> bool:
+        """Has its time run out?"""
+        return self.expires_at is not None and self.expires_at <= now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,89 +377,3 @@ class HeldPass:
     changed_at: int
     installed: bool = False
     push_tokens: tuple[str, ...] = ()
-
-
-# --- what is asked and answered -------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinePerson:
-    """A person as a LINE webhook names them; profile fields may be unknown."""
-
-    user_id: str
-    name: str = ""
-    language: Language | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StampAsk:
-    """Somebody asks for stamps: by till code (`code` + `person` or `card_id`), or
-    staff and machines directly for a card (`card_id` + `stamps`).
-
-    `key` is the idempotency key, unique per merchant: the same key gets its first
-    answer for ever.
-    """
-
-    merchant_id: MerchantId
-    key: str
-    how: How
-    code: str | None = None
-    person: LinePerson | None = None
-    card_id: CardId | None = None
-    stamps: int = 1
-    shop_id: ShopId | None = None
-    staff_id: StaffId | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
-    """Not done, why, and the earliest instant at which it would be (None: never)."""
-
-    why: Why
-    retry_at: datetime | None = None
-    card_id: CardId | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Granted:
-    """Done: `entry_id` is the stamp's entry, `stamps` how many were added."""
-
-    card_id: CardId
-    entry_id: EntryId
-    stamps: int
-    completed: bool = False
-    vouchers: tuple[VoucherId, ...] = field(default=())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Undone:
-    """Taken back: `entry_id` counters the entry `undoes`, `stamps` are off the card.
-
-    `vouchers` are the ones that are void for it, or usable again.
-    """
-
-    card_id: CardId
-    entry_id: EntryId
-    undoes: EntryId
-    stamps: int
-    vouchers: tuple[VoucherId, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Redeemed:
-    """A voucher was used; `entry_id` is the ledger's line of it."""
-
-    card_id: CardId
-    voucher_id: VoucherId
-    entry_id: EntryId
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Adjusted:
-    """Corrected by hand: `stamps` is signed; `vouchers` were issued, or made void."""
-
-    card_id: CardId
-    entry_id: EntryId
-    stamps: int
-    completed: bool = False
-    vouchers: tuple[VoucherId, ...] = ()

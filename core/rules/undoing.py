@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from core.rules.asking import Refused
 from core.rules.cycle import Step
 from core.rules.history import (
     Chapter,
@@ -32,7 +33,6 @@ from core.rules.types import (
     Card,
     Entry,
     EntryId,
-    Refused,
     Role,
     Staff,
     Voucher,

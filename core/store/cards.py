@@ -122,6 +122,7 @@ def add_card(
         "program_id": program_id,
         "customer_id": customer_id,
         "version": version,
+        "promise_from": version,
         "state": "active",
         "balance": 0,
         "cycle": 0,
@@ -180,7 +181,17 @@ def _card(row: Row[Any]) -> Card:
         last_stamp_at=row.last_stamp_at,
         expires_at=row.expires_at,
         external_id=row.external_id,
+        remainder=row.remainder,
+        promise_from=row.promise_from,
+        extended_to=row.extended_to,
+        next_card_id=_card_id(row.next_card_id),
+        merged_into=_card_id(row.merged_into),
+        stop_reason=row.stop_reason,
     )
+
+
+def _card_id(value: str | None) -> CardId | None:
+    return None if value is None else CardId(value)
 
 
 def _known(at: datetime | None) -> datetime:

@@ -9,7 +9,12 @@ from sqlalchemy import Row, select
 
 from core.database import Tx
 from core.ids import new_id
-from core.rules.types import Customer, CustomerId, Language, MerchantId
+from core.rules.types import (
+    Customer,
+    CustomerId,
+    Language,
+    MerchantId,
+)
 from core.store.tables import customer, refusal
 from core.store.upsert import put_if_new
 from core.vault import new_digits
@@ -120,4 +125,12 @@ def _customer_of(row: dict[str, Any]) -> Customer:
         name=row["name"],
         language=row["language"],
         external_id=row["external_id"],
+        birthday=row.get("birthday"),
+        birthday_told_at=row.get("birthday_told_at"),
+        referral_code=row.get("referral_code"),
+        referred_by=row.get("referred_by"),
+        referral_paid_at=row.get("referral_paid_at"),
+        paper_at=row.get("paper_at"),
+        merged_into=row.get("merged_into"),
+        erased_at=row.get("erased_at"),
     )

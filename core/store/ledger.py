@@ -227,6 +227,9 @@ def _entry(row: Row[Any]) -> Entry:
         staff_id=row.staff_id,
         undoes=row.undoes,
         reason=row.reason,
+        cause=row.cause,
+        amount=row.amount,
+        remainder=row.remainder,
     )
 
 

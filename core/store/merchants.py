@@ -10,7 +10,12 @@ from sqlalchemy import Row, select
 from core.database import Tx
 from core.errors import NotFound
 from core.ids import new_id
-from core.rules.types import Merchant, MerchantId, Shop, ShopId
+from core.rules.types import (
+    Merchant,
+    MerchantId,
+    Shop,
+    ShopId,
+)
 from core.store.tables import (
     apple_credentials,
     google_credentials,
@@ -122,6 +127,7 @@ def _merchant(row: Row[Any]) -> Merchant:
         day_starts_at=row.day_starts_at,
         contact=row.contact,
         languages=tuple(row.languages),
+        has_hooks=row.has_hooks,
     )
 
 

@@ -10,7 +10,15 @@ from sqlalchemy import Row, Select, select
 from core.database import Tx
 from core.ids import new_id
 from core.rules.publishing import design_from_dict, design_to_dict
-from core.rules.types import Design, MerchantId, Program, ProgramId, StaffId
+from core.rules.types import (
+    Card,
+    Design,
+    Expiry,
+    MerchantId,
+    Program,
+    ProgramId,
+    StaffId,
+)
 from core.store.tables import picture, program, program_version
 from core.store.upsert import put_if_new
 
@@ -65,6 +73,29 @@ def design_of(tx: Tx, program: Program, version: int) -> Design | None:
         return program.design
     found = load_design(tx, program.id, version)
     return None if found is None else found[1]
+
+
+def promises(tx: Tx, held: Card) -> tuple[Expiry, ...]:
+    """The expiries of the versions that a card was on since it last began, newest last.
+
+    Versions that were for new cards only promised it nothing.
+    """
+    if held.promise_from >= held.version:
+        found = load_design(tx, held.program_id, held.version)
+        assert found is not None
+        return (found[1].expires,)
+    table, ends = program_version, (held.promise_from, held.version)
+    rows = tx.execute(
+        select(table.c.version, table.c.design)
+        .where(
+            table.c.merchant_id == held.merchant_id,
+            table.c.program_id == held.program_id,
+            table.c.version.between(*ends),
+            table.c.moved_cards | table.c.version.in_(ends),
+        )
+        .order_by(table.c.version)
+    )
+    return tuple(_published(held.program_id, r.version, r.design).expires for r in rows)
 
 
 def add_program(

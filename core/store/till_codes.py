@@ -33,6 +33,9 @@ def add_till_code(tx: Tx, code: TillCode, now: datetime) -> None:
             stamps=code.stamps,
             created_at=now,
             expires_at=code.expires_at,
+            kind=code.kind,
+            radius_m=code.radius_m,
+            batch_id=code.batch_id,
         )
     )
     tx.signal(f"tills:{code.merchant_id}")
@@ -125,4 +128,7 @@ def _till_code(row: Row[Any]) -> TillCode:
         claimed_at=row.claimed_at,
         claimed_by=None if row.claimed_by is None else CardId(row.claimed_by),
         entry_id=None if row.entry_id is None else EntryId(row.entry_id),
+        kind=row.kind,
+        radius_m=row.radius_m,
+        batch_id=row.batch_id,
     )

@@ -12,7 +12,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from core.rules.face import CardFace, FaceState
-from core.rules.types import HeldPass, Language, PassId, ProgramId
+from core.rules.types import (
+    HeldPass,
+    Language,
+    PassId,
+    ProgramId,
+)
 from core.wording import say, say_last_day
 from passes.google.template import NEXT, ROW, template
 

@@ -6,7 +6,13 @@ import pytest
 
 from core.actions.adjust import adjust_card
 from core.errors import Invalid
-from core.rules.types import Adjusted, CardId, Expiry, Granted, Limit, Refused, Why
+from core.rules.asking import Adjusted, Granted, Refused
+from core.rules.types import (
+    CardId,
+    Expiry,
+    Limit,
+    Why,
+)
 from core.store.cards import lock_card, update_card
 from tests.actions.test_undo import FIVE, Counter, _with
 from tests.builders import build_shop, coffee

@@ -35,17 +35,19 @@ from core.actions.shops import list_shops
 from core.actions.till import make_till_code
 from core.actions.undo import undo_grant
 from core.database import Tx, writing_engine
-from core.rules.types import (
+from core.rules.asking import (
     Adjusted,
-    Design,
-    Expiry,
     Granted,
-    Limit,
     Redeemed,
     Refused,
-    Reward,
     StampAsk,
     Undone,
+)
+from core.rules.types import (
+    Design,
+    Expiry,
+    Limit,
+    Reward,
 )
 from core.store.cards import lock_card
 from core.store.ledger import all_vouchers

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from core.actions.cards import cards_of_person, ledger, load_card
 from core.actions.grant import grant_stamps
 from core.actions.till import till_code_state
-from core.rules.types import Granted, Limit, Refused, StampAsk, Why
+from core.rules.asking import Granted, Refused, StampAsk
+from core.rules.types import Limit, Why
 from tests.builders import build_shop, coffee, person
 
 

@@ -7,7 +7,8 @@ from core.actions.grant import grant_stamps
 from core.actions.outbox import take_deliveries
 from core.actions.passes import hold_pass, load_pass
 from core.actions.publish import load_program, preview_publish, publish, save_draft
-from core.rules.types import Granted, Limit, Look, Reward, StampAsk
+from core.rules.asking import Granted, StampAsk
+from core.rules.types import Limit, Look, Reward
 from tests.actions.test_grant import ask
 from tests.builders import build_shop, coffee
 

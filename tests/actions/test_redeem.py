@@ -11,7 +11,13 @@ from core.actions.outbox import take_deliveries
 from core.actions.passes import hold_pass
 from core.actions.redeem import load_voucher, redeem_voucher, undo_redeem
 from core.errors import Invalid, NotFound
-from core.rules.types import Limit, Redeemed, Refused, Reward, Undone, VoucherId, Why
+from core.rules.asking import Redeemed, Refused, Undone
+from core.rules.types import (
+    Limit,
+    Reward,
+    VoucherId,
+    Why,
+)
 from core.store.cards import lock_card, update_card
 from tests.actions.test_undo import Counter
 from tests.builders import build_shop, coffee

@@ -15,7 +15,13 @@ from core.actions.redeem import load_voucher, redeem_voucher
 from core.actions.signin import logins
 from core.actions.undo import undo_grant
 from core.errors import Invalid, NotFound
-from core.rules.types import Expiry, Granted, Limit, Refused, Reward, Undone, Why
+from core.rules.asking import Granted, Refused, Undone
+from core.rules.types import (
+    Expiry,
+    Limit,
+    Reward,
+    Why,
+)
 from tests.actions.test_grant import ask
 from tests.builders import build_shop, coffee
 

@@ -16,7 +16,8 @@ from core.actions.grant import grant_stamps
 from core.actions.join import open_card
 from core.config import Settings, load_settings
 from core.database import Database, Tx
-from core.rules.types import CardId, Limit, MerchantId, StampAsk
+from core.rules.asking import StampAsk
+from core.rules.types import CardId, Limit, MerchantId
 from core.store.migrate import migrate
 from core.vault import Vault
 from tests.builders import build_shop, coffee

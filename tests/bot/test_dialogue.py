@@ -14,7 +14,8 @@ from bot.dialogue import (
     answer,
 )
 from bot.events import read_event
-from core.rules.types import LinePerson, MerchantId, StampAsk
+from core.rules.asking import LinePerson, StampAsk
+from core.rules.types import MerchantId
 from tests.bot.line_house import text_event
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)

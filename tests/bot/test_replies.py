@@ -13,6 +13,7 @@ from bot import replies
 from bot.flex import card_bubble, card_in_words
 from bot.replies import Reader
 from core.links import Links
+from core.rules.asking import Granted, Refused
 from core.rules.colours import contrast_ratio
 from core.rules.face import CardFace
 from core.rules.glyphs import GLYPHS
@@ -20,12 +21,10 @@ from core.rules.types import (
     CardId,
     Entry,
     EntryId,
-    Granted,
     Look,
     Merchant,
     MerchantId,
     ProgramId,
-    Refused,
     Reward,
     Shop,
     ShopId,

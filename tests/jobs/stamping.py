@@ -7,7 +7,8 @@ from datetime import datetime
 
 from core.actions.grant import grant_stamps
 from core.actions.join import follow
-from core.rules.types import CardId, Granted, StampAsk
+from core.rules.asking import Granted, StampAsk
+from core.rules.types import CardId
 from tests.builders import BuiltShop, person
 
 

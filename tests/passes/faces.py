@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from core.rules.face import CardFace
-from core.rules.types import CardId, Look, MerchantId, ProgramId, Reward
+from core.rules.types import (
+    CardId,
+    Look,
+    MerchantId,
+    ProgramId,
+    Reward,
+)
 
 BROWN = Look(background="#5A3A22", foreground="#FFFFFF", icon="coffee")
 

@@ -9,7 +9,13 @@ from datetime import UTC, datetime
 import pytest
 from cryptography import x509
 
-from core.rules.types import Look, Reward, Shop, ShopId, Voucher
+from core.rules.types import (
+    Look,
+    Reward,
+    Shop,
+    ShopId,
+    Voucher,
+)
 from jobs.demo.pass_file import open_pass
 from passes.apple.bundle import build_pkpass
 from passes.apple.pass_json import draw_pass

@@ -22,8 +22,9 @@ from core.config import Settings
 from core.database import Database
 from core.errors import DeliveryError
 from core.links import Links
+from core.rules.asking import Granted, StampAsk
 from core.rules.face import CardFace
-from core.rules.types import Granted, HeldPass, MerchantId, StampAsk
+from core.rules.types import HeldPass, MerchantId
 from core.vault import Vault
 from jobs.demo.google_wallet import GoogleStandIn
 from passes.google.issuer import GoogleIssuer

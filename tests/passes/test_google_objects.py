@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from core.rules.types import Reward, Shop, ShopId, Voucher, VoucherId
+from core.rules.types import (
+    Reward,
+    Shop,
+    ShopId,
+    Voucher,
+    VoucherId,
+)
 from passes.google.objects import bare, pass_of, volatile
 from tests.conftest import START
 from tests.google_schema import check, check_pair

@@ -10,8 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.rules.asking import Refused
 from core.rules.granting import GrantFacts, GrantPlan, decide_grant
-from core.rules.types import Card, CardId, Expiry, Limit, Refused, Why
+from core.rules.types import (
+    Card,
+    CardId,
+    Expiry,
+    Limit,
+    Why,
+)
 from tests.builders import coffee
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)

@@ -11,7 +11,8 @@ import pytest
 
 from core.actions.apply import apply_channel
 from core.actions.grant import grant_stamps
-from core.rules.types import Limit, Reward, StampAsk
+from core.rules.asking import StampAsk
+from core.rules.types import Limit, Reward
 from core.vault import Vault
 from tests.builders import BuiltShop, build_shop, coffee, person
 from tests.webhooks.rooms import serve_rooms

@@ -20,7 +20,8 @@ from core.actions.passes import PassView, hold_pass, load_pass
 from core.actions.publish import publish, save_draft
 from core.database import Database
 from core.links import Links
-from core.rules.types import PassId, StampAsk
+from core.rules.asking import StampAsk
+from core.rules.types import PassId
 from core.vault import Vault
 from jobs.demo.apns import ApnsStandIn
 from jobs.demo.apple_phone import ApplePhone

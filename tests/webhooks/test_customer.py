@@ -14,7 +14,7 @@ from core.actions.grant import grant_stamps
 from core.actions.join import open_card
 from core.actions.passes import hold_pass
 from core.links import Links
-from core.rules.types import StampAsk
+from core.rules.asking import StampAsk
 from core.vault import Vault
 from jobs.demo.pass_file import open_pass
 from tests.builders import build_shop

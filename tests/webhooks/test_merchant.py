@@ -10,7 +10,13 @@ from core.actions.apply import MerchantFile, apply_merchant
 from core.actions.grant import grant_stamps
 from core.actions.join import follow
 from core.actions.publish import load_program, save_draft
-from core.rules.types import Expiry, Limit, Look, Reward, StampAsk
+from core.rules.asking import StampAsk
+from core.rules.types import (
+    Expiry,
+    Limit,
+    Look,
+    Reward,
+)
 from tests.builders import build_shop, coffee, person
 from tests.webhooks.desk import at_desk
 

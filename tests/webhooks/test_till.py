@@ -13,7 +13,8 @@ from core.actions.cards import load_card
 from core.actions.grant import grant_stamps
 from core.actions.join import open_card
 from core.database import Database
-from core.rules.types import Refused, StampAsk, Why
+from core.rules.asking import Refused, StampAsk
+from core.rules.types import Why
 from core.vault import Vault
 from tests.builders import build_shop, coffee, person
 from tests.webhooks.rooms import Staff, field, serve_rooms

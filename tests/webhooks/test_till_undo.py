@@ -11,7 +11,7 @@ from core.actions.cards import ledger, load_card
 from core.actions.grant import grant_stamps
 from core.actions.join import open_card
 from core.actions.redeem import load_voucher
-from core.rules.types import StampAsk
+from core.rules.asking import StampAsk
 from core.vault import Vault
 from tests.builders import build_shop, person
 from tests.webhooks.rooms import Staff, field, serve_rooms

@@ -10,7 +10,13 @@ from core.actions.cards import CardView
 from core.actions.channels import LineChannel
 from core.links import line_url
 from core.rules.face import CardFace
-from core.rules.types import Entry, Merchant, Shop, TillCode, Voucher
+from core.rules.types import (
+    Entry,
+    Merchant,
+    Shop,
+    TillCode,
+    Voucher,
+)
 from webhooks.api.call import Call
 from webhooks.api.models import (
     CardAnswer,

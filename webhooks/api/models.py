@@ -19,7 +19,13 @@ from pydantic import (
 
 from core.actions.till import MAX_STAMPS
 from core.rules.face import FaceState
-from core.rules.types import EntryKind, How, Language, VoucherState, Why
+from core.rules.types import (
+    EntryKind,
+    How,
+    Language,
+    VoucherState,
+    Why,
+)
 
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
 # PostgreSQL keeps no NUL, and nothing else below U+0020 belongs in a name.

@@ -9,7 +9,8 @@ from core.actions.grant import grant_stamps
 from core.actions.shops import list_shops
 from core.database import Tx
 from core.errors import NotFound
-from core.rules.types import CardId, Granted, Refused, Shop, StampAsk, Why
+from core.rules.asking import Granted, Refused, StampAsk
+from core.rules.types import CardId, Shop, Why
 from webhooks.api.answers import card_answer, entry_answer, local
 from webhooks.api.call import Call, answer_key, api_call, read_body, reply
 from webhooks.api.cards import CARD

@@ -14,7 +14,8 @@ from core.actions.shops import list_shops
 from core.actions.undo import undo_grant
 from core.database import Tx
 from core.errors import NotFound
-from core.rules.types import EntryId, Refused, ShopId, Undone, VoucherId
+from core.rules.asking import Refused, Undone
+from core.rules.types import EntryId, ShopId, VoucherId
 from webhooks.api.answers import card_answer, entry_answer, voucher_answer
 from webhooks.api.call import Call, answer_key, api_call, read_body, reply
 from webhooks.api.models import NewRedemption, NewUndo, UndoAnswer

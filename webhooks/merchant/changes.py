@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from core.rules.publishing import design_to_dict
-from core.rules.types import Design, Expiry, Language, Limit, Reward
+from core.rules.types import (
+    Design,
+    Expiry,
+    Language,
+    Limit,
+    Reward,
+)
 from core.wording import say
 
 Change = tuple[str, str, str]

@@ -17,12 +17,12 @@ from bot.replies import Reader, after_grant
 from core.actions.publish import load_program
 from core.actions.shops import list_shops
 from core.database import Tx
+from core.rules.asking import Granted
 from core.rules.colours import TEXT_CONTRAST, contrast_ratio
 from core.rules.face import CardFace
 from core.rules.types import (
     Design,
     EntryId,
-    Granted,
     Merchant,
     Program,
     ProgramId,

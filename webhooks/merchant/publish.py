@@ -15,7 +15,12 @@ from core.actions.publish import (
 from core.actions.publish import publish as publish_draft
 from core.database import Tx
 from core.rules.publishing import design_to_dict
-from core.rules.types import Design, MerchantId, Program, ProgramId
+from core.rules.types import (
+    Design,
+    MerchantId,
+    Program,
+    ProgramId,
+)
 from core.vault import same
 from webhooks.forms import text_of
 from webhooks.keys import CLOCK, DB

@@ -145,7 +145,7 @@ async def _make(
 
 
 def _is_over(code: TillCode, now: datetime) -> bool:
-    return code.claimed_at is not None or code.expires_at <= now
+    return code.claimed_at is not None or code.is_over(now)
 
 
 async def _stage(request: web.Request, desk: Desk) -> dict[str, Any]:
@@ -157,7 +157,8 @@ async def _stage(request: web.Request, desk: Desk) -> dict[str, Any]:
     )
     state, undone, program, channel, view = found
     url = line_url(channel.basic_id if channel else "", state.code.code)
-    left = (state.code.expires_at - now).total_seconds()
+    ends_at = state.code.expires_at or now
+    left = (ends_at - now).total_seconds()
     return {
         "state": "undone" if undone else state.state,
         "code": state.code,

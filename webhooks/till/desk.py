@@ -16,7 +16,8 @@ from core.actions.signin import Session
 from core.actions.till import MAX_STAMPS
 from core.database import Tx
 from core.errors import NotFound
-from core.rules.types import Program, Refused, Shop
+from core.rules.asking import Refused
+from core.rules.types import Program, Shop
 from core.vault import new_token
 from core.wording import say, say_time
 from webhooks.keys import CLOCK, DB

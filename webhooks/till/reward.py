@@ -9,8 +9,9 @@ from aiohttp import web
 from core.actions.cards import CardView
 from core.actions.redeem import load_voucher, redeem_voucher, undo_redeem
 from core.errors import NotFound
+from core.rules.asking import Redeemed, Refused, Undone
 from core.rules.redeeming import decide_redeem, decide_undo_redeem
-from core.rules.types import Redeemed, Refused, Undone, Voucher, VoucherId
+from core.rules.types import Voucher, VoucherId
 from core.vault import new_token
 from webhooks.forms import read_fields, text_of
 from webhooks.keys import CLOCK, DB

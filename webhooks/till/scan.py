@@ -14,7 +14,8 @@ from core.actions.grant import grant_stamps
 from core.actions.signin import Session
 from core.actions.till import MAX_STAMPS
 from core.database import Tx
-from core.rules.types import Granted, MerchantId, Refused, Role, StampAsk
+from core.rules.asking import Granted, Refused, StampAsk
+from core.rules.types import MerchantId, Role
 from core.vault import new_token
 from core.wording import say_last_day, say_time
 from webhooks.forms import text_of

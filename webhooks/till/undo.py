@@ -11,7 +11,14 @@ from core.actions.cards import CardView, ledger, load_entry
 from core.actions.undo import undo_grant
 from core.database import Tx
 from core.errors import Invalid, NotFound
-from core.rules.types import CardId, Entry, EntryId, MerchantId, Refused, Undone, Why
+from core.rules.asking import Refused, Undone
+from core.rules.types import (
+    CardId,
+    Entry,
+    EntryId,
+    MerchantId,
+    Why,
+)
 from core.rules.undoing import is_fresh_own
 from core.vault import new_token
 from core.wording import say

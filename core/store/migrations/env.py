@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from alembic import context
 
-from core.store.tables import Instant, metadata
+from core.store.columns import Instant
+from core.store.tables import metadata
 
 
 def _render(kind: str, item: Any, _context: Any) -> str | Literal[False]:

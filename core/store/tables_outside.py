@@ -1,0 +1,161 @@
+"""The tables of what comes in and goes out: passes, events, deliveries, logs."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from core.store.columns import at_column, id_column, merchant_column, metadata
+
+held_pass = Table(
+    "held_pass",
+    metadata,
+    merchant_column(),
+    id_column("id"),
+    id_column("card_id"),
+    Column("issuer", String(6), nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Column("installed", Boolean, nullable=False),
+    at_column("created_at"),
+    PrimaryKeyConstraint("merchant_id", "id"),
+    UniqueConstraint("merchant_id", "card_id", "issuer"),
+    ForeignKeyConstraint(
+        ["merchant_id", "card_id"], ["card.merchant_id", "card.id"], ondelete="RESTRICT"
+    ),
+    Index("ix_held_pass_id", "id"),
+)
+
+pass_device = Table(
+    "pass_device",
+    metadata,
+    merchant_column(),
+    id_column("pass_id"),
+    Column("device_id", String(128), nullable=False),
+    Column("push_token", String(256), nullable=False),
+    at_column("registered_at"),
+    PrimaryKeyConstraint("merchant_id", "pass_id", "device_id"),
+    Index("ix_pass_device_merchant_id_device_id", "merchant_id", "device_id"),
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    merchant_column(),
+    Column("event_id", String(80), nullable=False),
+    Column("person", String(64), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("note", Text, nullable=False, server_default=""),
+    at_column("happened_at"),
+    at_column("received_at"),
+    at_column("reply_deadline"),
+    at_column("due_at"),
+    at_column("lease_until", null=True),
+    at_column("finished_at", null=True),
+    PrimaryKeyConstraint("merchant_id", "event_id"),
+    Index(
+        "ix_inbox_waiting",
+        "merchant_id",
+        "person",
+        "happened_at",
+        sqlite_where=text("state = 'waiting'"),
+        postgresql_where=text("state = 'waiting'"),
+    ),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    merchant_column(),
+    Column("topic", String(80), nullable=False),
+    Column("wanted", BigInteger, nullable=False),
+    Column("done", BigInteger, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("dead", Boolean, nullable=False),
+    Column("error", Text, nullable=False, server_default=""),
+    at_column("first_at"),
+    at_column("due_at"),
+    at_column("lease_until", null=True),
+    PrimaryKeyConstraint("merchant_id", "topic"),
+    Index(
+        "ix_outbox_due",
+        "priority",
+        "due_at",
+        sqlite_where=text("wanted > done"),
+        postgresql_where=text("wanted > done"),
+    ),
+)
+
+hook = Table(
+    "hook",
+    metadata,
+    merchant_column(),
+    id_column("id"),
+    Column("url", Text, nullable=False),
+    Column("sealed_secret", Text, nullable=False),
+    Column("events", JSON, nullable=False),
+    at_column("created_at"),
+    PrimaryKeyConstraint("merchant_id", "id"),
+)
+
+hook_delivery = Table(
+    "hook_delivery",
+    metadata,
+    merchant_column(),
+    id_column("id"),
+    id_column("hook_id"),
+    id_column("event_id"),
+    Column("type", String(40), nullable=False),
+    Column("data", JSON, nullable=False),
+    Column("body", Text, nullable=False, server_default=""),
+    Column("state", String(10), nullable=False),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("status", Integer),
+    Column("error", Text, nullable=False, server_default=""),
+    at_column("made_at"),
+    at_column("tried_at", null=True),
+    PrimaryKeyConstraint("merchant_id", "id"),
+    Index("ix_hook_delivery_merchant_id_hook_id", "merchant_id", "hook_id", "id"),
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("merchant_id", String(40)),
+    Column("actor", String(80), nullable=False),
+    Column("action", String(40), nullable=False),
+    Column("subject", String(120), nullable=False),
+    Column("detail", JSON, nullable=False),
+    at_column("at"),
+    Index("ix_journal_merchant_id_at", "merchant_id", "at"),
+    Index("ix_journal_at", "at"),
+)
+
+job_run = Table(
+    "job_run",
+    metadata,
+    Column("name", String(40), nullable=False),
+    at_column("due_at"),
+    Column("state", String(8), nullable=False),
+    Column("result", JSON, nullable=False),
+    at_column("started_at"),
+    at_column("lease_until"),
+    at_column("finished_at", null=True),
+    PrimaryKeyConstraint("name", "due_at"),
+)
