@@ -264,7 +264,9 @@ def _grant(tx: Tx, ask: StampAsk, now: datetime) -> Done:
     outcome = grant_stamps(tx, ask, now)
     merchant_id, card_id = ask.merchant_id, outcome.card_id
     if card_id is not None:
-        return outcome, [load_face(tx, merchant_id, card_id, now)]
+        began = outcome.next_card_id if isinstance(outcome, Granted) else None
+        shown = [began, card_id] if began else [card_id]
+        return outcome, [load_face(tx, merchant_id, each, now) for each in shown]
     user_id = ask.person.user_id if ask.person else ""
     return outcome, cards_of_person(tx, merchant_id, user_id, now)
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from bot.flex_grid import PAPER, fill_colour, progress_bar, shade, stamp_grid
 from bot.limits import ALT_TEXT, URI, cut_label, cut_text
+from core.card_words import say_card
 from core.rules.colours import TEXT_CONTRAST
 from core.rules.face import CardFace
 from core.rules.types import Language
@@ -109,8 +110,9 @@ def flex_message(bubbles: Sequence[Part], alt_text: str) -> Part:
 
 def card_in_words(face: CardFace, language: Language) -> str:
     """All that the bubble draws, as text: for notifications, and for ears."""
-    lines = [face.program_name, _count(face, language), _ahead(face, language)]
-    lines += [say(f"card.{face.state}", language)] if face.state != "active" else []
+    said = say_card(face, language)
+    lines = [face.program_name, _count(face, language)]
+    lines += [said.ahead, said.spend, said.state]
     lines += [_voucher(face, index, language) for index in range(len(face.vouchers))]
     if face.expires_at is not None:
         day = say_last_day(face.expires_at, face.timezone, language)
@@ -139,13 +141,12 @@ def _standing(face: CardFace, language: Language) -> list[Part]:
     # One line on the narrowest phone.
     size = "lg" if len(text) <= _ONE_LINE else "md"
     count = _text(text, size, accent, is_bold=True)
-    found = [{**count, "align": "center", "margin": "lg"}]
-    if ahead := _ahead(face, language):
-        found.append({**_text(ahead, "md", _INK), "align": "center"})
-    if face.state != "active":
-        alarm = _text(say(f"card.{face.state}", language), "sm", _ALARM, is_bold=True)
-        found.append({**alarm, "align": "center"})
-    return found
+    said = say_card(face, language)
+    below = [_text(said.ahead, "md", _INK)] if said.ahead else []
+    below += [_text(said.spend, "sm", _QUIET)] if said.spend else []
+    below += [_text(said.state, "sm", _ALARM, is_bold=True)] if said.state else []
+    below = [{**part, "align": "center"} for part in below]
+    return [{**count, "align": "center", "margin": "lg"}, *below]
 
 
 def _count(face: CardFace, language: Language) -> str:
@@ -155,15 +156,6 @@ def _count(face: CardFace, language: Language) -> str:
     return say(
         "card.progress", language, goal=face.goal, balance=face.balance, left=left
     )
-
-
-def _ahead(face: CardFace, language: Language) -> str:
-    if face.is_full:
-        return say("card.next_none", language)
-    if face.next_reward is None:
-        return ""
-    reward = face.next_reward.name
-    return say("card.next", language, n=face.to_next, reward=reward)
 
 
 def _vouchers(face: CardFace, language: Language) -> list[Part]:

@@ -20,11 +20,12 @@ from bot.flex import (
     list_bubble,
 )
 from bot.limits import BUBBLES, CAROUSEL_BYTES, cut_label, cut_text, sent_bytes
+from core.card_words import say_entry
 from core.links import Links
 from core.rules.asking import Granted, Refused
 from core.rules.face import CardFace
-from core.rules.types import Entry, Language, Merchant
-from core.wording import say, say_last_day, say_time
+from core.rules.types import CardId, Entry, Language, Merchant
+from core.wording import say, say_last_day, say_time, say_yen
 
 Message = dict[str, Any]
 
@@ -48,21 +49,25 @@ def after_grant(
     """The answer to a code: what happened, and under it the card as it is now.
 
     `faces` are the cards to show: the one that the outcome is about, or all of the
-    person's where it is about none; maybe nothing.
+    person's where it is about none; maybe nothing. Where a rank-up card has begun,
+    they are that one and the one that led to it.
     """
     if isinstance(outcome, Granted):
-        return _cards(faces, reader, _granted(outcome, faces[0], reader))
+        began = _with_id(faces, outcome.next_card_id)
+        stamped = _with_id(faces, outcome.card_id) or faces[-1]
+        headline = _granted(outcome, stamped, began, reader)
+        return _cards([began, stamped] if began else [stamped], reader, headline)
     why = _refusal(outcome, reader)
     if not faces:
         return _with_quick([_text_message(why)], reader)
-    return _cards(faces, reader, Headline(why, "notice"))
+    return _cards(_in_use(faces), reader, Headline(why, "notice"))
 
 
 def show_cards(faces: Sequence[CardFace], reader: Reader) -> list[Message]:
     """All cards of a person."""
     if not faces:
         return no_cards(reader)
-    return _cards(faces, reader, None)
+    return _cards(_in_use(faces), reader, None)
 
 
 def show_member(faces: Sequence[CardFace], reader: Reader) -> list[Message]:
@@ -71,7 +76,7 @@ def show_member(faces: Sequence[CardFace], reader: Reader) -> list[Message]:
         return no_cards(reader)
     number = say("bot.member", reader.language, number=faces[0].member_no)
     headline = Headline(number, "good", say("bot.member_detail", reader.language))
-    return _cards(faces, reader, headline)
+    return _cards(_in_use(faces), reader, headline)
 
 
 def welcome(faces: Sequence[CardFace], reader: Reader, *, again: bool) -> list[Message]:
@@ -81,7 +86,7 @@ def welcome(faces: Sequence[CardFace], reader: Reader, *, again: bool) -> list[M
     key = "bot.welcome_back" if again else "bot.welcome"
     title = say(key, reader.language, merchant=reader.merchant.name)
     headline = Headline(title, "good", say(f"{key}_detail", reader.language))
-    return _cards(faces, reader, headline)
+    return _cards(_in_use(faces), reader, headline)
 
 
 def no_cards(reader: Reader) -> list[Message]:
@@ -101,7 +106,7 @@ def show_vouchers(faces: Sequence[CardFace], reader: Reader) -> list[Message]:
         title = say("bot.vouchers", reader.language)
         return _with_rest(bubbles, f"{title}\n{words}", len(holding), reader)
     headline = Headline(say("bot.vouchers_none", reader.language), "good")
-    return _cards(faces, reader, headline)
+    return _cards(_in_use(faces), reader, headline)
 
 
 def show_history(
@@ -139,20 +144,46 @@ def in_plain_words(messages: Sequence[Message]) -> list[Message]:
     ]
 
 
-def _granted(outcome: Granted, face: CardFace, reader: Reader) -> Headline:
+def _granted(
+    outcome: Granted, face: CardFace, began: CardFace | None, reader: Reader
+) -> Headline:
+    """What happened to `face`, and which card `began` by it."""
     language = reader.language
-    title = say("bot.granted", language, n=outcome.stamps)
-    details = [
+    title = _given(outcome, face, language)
+    if began is not None:
+        great = say("bot.ranked_up", language, card=began.program_name)
+        title = f"{great}\n{title}"
+    elif outcome.completed:
+        title = f"{say('bot.full', language)}\n{title}"
+    details = [say("bot.doubled", language)] if outcome.doubled else []
+    if outcome.completed:
+        details.append(say("bot.full_detail", language, goal=face.goal))
+    details += [
         say("bot.earned", language, name=voucher.name, number=voucher.number)
-        for voucher in face.vouchers
+        for held in (face, *([began] if began else []))
+        for voucher in held.vouchers
         if voucher.id in outcome.vouchers
     ]
-    if outcome.completed:
-        details.insert(0, say("bot.full_detail", language, goal=face.goal))
-        title = f"{say('bot.full', language)}\n{title}"
     if face.thanks:
         details.append(face.thanks)
     return Headline(title, "good", "\n".join(details))
+
+
+def _given(outcome: Granted, face: CardFace, language: Language) -> str:
+    if outcome.stamps:
+        return say("bot.granted", language, n=outcome.stamps)
+    if face.to_spend is None:
+        return say("bot.noted", language)
+    return say("bot.almost", language, amount=say_yen(face.to_spend))
+
+
+def _with_id(faces: Sequence[CardFace], card_id: CardId | None) -> CardFace | None:
+    return next((face for face in faces if face.card_id == card_id), None)
+
+
+def _in_use(faces: Sequence[CardFace]) -> Sequence[CardFace]:
+    """Without cards that another has taken over from and nothing is left on."""
+    return [face for face in faces if not face.ranked_up or face.vouchers] or faces
 
 
 def _refusal(outcome: Refused, reader: Reader) -> str:
@@ -238,7 +269,7 @@ def _entry_row(face: CardFace, entry: Entry, reader: Reader) -> Row:
     text = say(
         "bot.entry.line_at" if shop else "bot.entry.line",
         language,
-        what=say(f"bot.entry.{entry.kind}", language),
+        what=say_entry(entry, language),
         n=f" {entry.stamps:+d}" if entry.stamps else "",
         balance=entry.balance,
         shop=shop,

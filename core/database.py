@@ -12,7 +12,13 @@ import asyncio
 from collections.abc import Callable, Collection
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import (
+    Connection,
+    Engine,
+    NestedTransaction,
+    create_engine,
+    event,
+)
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -45,6 +51,10 @@ class Tx:
         """Run one statement of SQLAlchemy Core."""
         result: CursorResult[Any] = self._connection.execute(statement, params)
         return result
+
+    def savepoint(self) -> NestedTransaction:
+        """Begin a part of this transaction that can be rolled back by itself."""
+        return self._connection.begin_nested()
 
     def signal(self, topic: str) -> None:
         """Wake everybody in this process who watches `topic`, once committed."""

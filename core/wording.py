@@ -54,6 +54,11 @@ def say_last_day(expires_at: datetime, timezone: str, language: Language) -> str
     return say_day(last_day(expires_at, ZoneInfo(timezone)), timezone, language)
 
 
+def say_yen(amount: int) -> str:
+    """An amount of money; the smallest unit of the yen is the yen itself."""
+    return f"¥{amount:,}"
+
+
 def pick_language(wanted: str | None) -> Language:
     """The language for a BCP 47 tag: Japanese for ja*, English for any other.
 

@@ -51,13 +51,21 @@ class Pump:
     """Takes due deliveries and hands each to the handler of its topic's prefix.
 
     `handlers` maps what stands before the colon of a topic ("pass:01J…") to its
-    handler.
+    handler. `only` and `never` name one of them that has a pump to itself.
     """
 
     def __init__(
-        self, db: Database, handlers: Mapping[str, Handler], clock: Clock
+        self,
+        db: Database,
+        handlers: Mapping[str, Handler],
+        clock: Clock,
+        *,
+        only: str | None = None,
+        never: str | None = None,
     ) -> None:
         self._db = db
+        self._only = only
+        self._never = never
         self._handlers = handlers
         self._clock = clock
         self._running: dict[asyncio.Task[None], MerchantId] = {}
@@ -98,7 +106,13 @@ class Pump:
             full = [merchant for merchant, n in busy.items() if n >= SHARE]
             limit, now = min(free, _STEP), self._clock.now()
             taken = await self._db.write(
-                take_deliveries, limit, LEASE_SECONDS, now, full
+                take_deliveries,
+                limit,
+                LEASE_SECONDS,
+                now,
+                full,
+                only=self._only,
+                never=self._never,
             )
             for delivery in taken:
                 task = asyncio.create_task(self._deliver(delivery))

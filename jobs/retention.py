@@ -1,4 +1,5 @@
-"""Deletes what was kept long enough: log rows, sessions, the text of LINE events.
+"""Deletes what was kept long enough: log rows, sessions, the text of LINE events,
+webhook deliveries, the phones of people who left.
 
 In batches, so that a stamp never waits for the whole.
 """
@@ -10,14 +11,19 @@ from typing import Any
 
 from sqlalchemy import select, tuple_
 
+from core.actions.hooks import drop_deliveries_before
 from core.actions.journal import drop_before
 from core.database import Tx
+from core.store.erasing import forget_devices
 from core.store.staff import drop_sessions_before
 from core.store.tables import inbox
 from jobs.parts import Parts
 
 BATCH = 1000
 INBOX_DAYS = 30
+HOOK_DAYS = 30
+# A phone that was off must still learn that its pass is void.
+DEVICE_DAYS = 30
 
 
 async def run(parts: Parts, now: datetime) -> dict[str, Any]:
@@ -28,14 +34,27 @@ async def run(parts: Parts, now: datetime) -> dict[str, Any]:
     """
     db = parts.db
     n_sessions = await db.write(drop_sessions_before, now)
-    n_rows, n_bodies = 0, 0
+    n_rows, n_bodies, n_hooks = 0, 0, 0
     log_end = now - timedelta(days=parts.settings.log_days)
     while n := await db.write(drop_before, log_end, BATCH):
         n_rows += n
     inbox_end = now - timedelta(days=INBOX_DAYS)
     while n := await db.write(wipe_bodies, inbox_end, BATCH):
         n_bodies += n
-    return {"log_rows": n_rows, "sessions": n_sessions, "event_bodies": n_bodies}
+    hook_end = now - timedelta(days=HOOK_DAYS)
+    while n := await db.write(drop_deliveries_before, hook_end, BATCH):
+        n_hooks += n
+    n_devices = 0
+    device_end = now - timedelta(days=DEVICE_DAYS)
+    while n := await db.write(forget_devices, device_end, BATCH):
+        n_devices += n
+    return {
+        "log_rows": n_rows,
+        "sessions": n_sessions,
+        "event_bodies": n_bodies,
+        "hook_deliveries": n_hooks,
+        "devices": n_devices,
+    }
 
 
 def wipe_bodies(tx: Tx, before: datetime, limit: int) -> int:
@@ -48,5 +67,5 @@ def wipe_bodies(tx: Tx, before: datetime, limit: int) -> int:
         )
         .limit(limit)
     )
-    wiped = inbox.update().where(tuple_(*key).in_(old)).values(body="")
+    wiped = inbox.update().where(tuple_(*key).in_(old)).values(body="", person="")
     return tx.execute(wiped).rowcount

@@ -9,10 +9,11 @@ from typing import Any
 
 from apscheduler.triggers.cron import CronTrigger
 
-from jobs import audit, backup, retention
+from jobs import audit, backup, birthdays, expire, retention
 from jobs.parts import Parts
 
 ZONE = "Asia/Tokyo"
+HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
 # Brings about one job's work. What it returns is kept and shown; sentences under
@@ -37,6 +38,8 @@ JOBS = (
     Job("backup", "10 3 * * *", backup.run, DAY),
     Job("retention", "30 3 * * *", retention.run, DAY),
     Job("audit", "50 3 * * *", audit.run, DAY),
+    Job("expire", "5 * * * *", expire.run, HOUR),
+    Job("birthdays", "15 * * * *", birthdays.run, HOUR),
 )
 
 

@@ -26,6 +26,7 @@ from core.database import Database
 from core.links import Links
 from core.rules.types import IssuerName, MerchantId, PassId
 from core.vault import Vault
+from jobs.hooks import HookSender
 from jobs.in_use import database_file, in_use
 from jobs.parts import Parts
 from jobs.pump import Pump
@@ -65,6 +66,7 @@ class Service:
     apple: AppleIssuer
     google: GoogleIssuer
     pump: Pump
+    hooks: Pump
     runner: Runner
     metrics: Metrics
 
@@ -109,6 +111,7 @@ async def running(
                 supervisor.add("line", line_worker.run, line_worker.stop)
                 supervisor.add("identity", lookup.run, lookup.stop)
                 supervisor.add("pump", service.pump.run, service.pump.stop)
+                supervisor.add("hooks", service.hooks.run, service.hooks.stop)
                 supervisor.add("jobs", service.runner.run, service.runner.stop)
             log.info("service_started", role=role, url=service.url)
             yield service
@@ -151,6 +154,8 @@ async def _build(
     stack.push_async_callback(apple.close)
     google = GoogleIssuer(db, settings, vault, links, session, clock)
     stack.push_async_callback(google.close)
+    sender = HookSender(db, vault, links, settings)
+    stack.push_async_callback(sender.close)
     line_api = LineApi(settings)
     stack.push_async_callback(line_api.close)
     metrics = Metrics()
@@ -168,6 +173,8 @@ async def _build(
         apple=apple,
         google=google,
         pump=_pump(db, {"apple": apple, "google": google}, clock),
+        # A merchant's slow server takes no place from anybody's wallet.
+        hooks=Pump(db, {"hook": sender.deliver}, clock, only="hook"),
         runner=Runner(Parts(settings=settings, db=db, vault=vault), clock),
         metrics=metrics,
     )
@@ -179,7 +186,7 @@ def _pump(db: Database, issuers: dict[IssuerName, PassIssuer], clock: Clock) -> 
         pass_id = PassId(delivery.topic.removeprefix("pass:"))
         await refresh(db, issuers, pass_id, now)
 
-    return Pump(db, {"pass": refresh_pass}, clock)
+    return Pump(db, {"pass": refresh_pass}, clock, never="hook")
 
 
 async def _listen(service: Service, host: str, port: int) -> tuple[web.AppRunner, str]:

@@ -103,10 +103,24 @@ async def follow_card(request: web.Request) -> web.StreamResponse:
         if isinstance(fresh, web.Response):
             return None
         face = fresh.face
-        shown = render_card(request, "face.html", face, _said(face, language))
+        shown = render_card(request, "face.html", face, _said(request, face, language))
         return shown.text
 
     return await event_stream(request, {f"card:{view.card.id}"}, load)
+
+
+@routes.get(f"{_PATH}/next")
+async def go_on(request: web.Request) -> web.Response:
+    """On to the page of the card that took over from this one, if one did."""
+    view = await _card_of(request)
+    if isinstance(view, web.Response):
+        return view
+    target = _page_url(request)
+    if view.face.next_card_id is not None:
+        token = request.config_dict[LINKS].sign("wallet", view.face.next_card_id)
+        target = f"/w/{token}"
+    headers = {hdrs.LOCATION: target, hdrs.CACHE_CONTROL: "no-store"}
+    return web.Response(status=303, headers=headers)
 
 
 @routes.get(_PATH)
@@ -126,7 +140,7 @@ async def show_card(request: web.Request) -> web.Response:
         "out": out,
         "card_qr": await asyncio.to_thread(qr_svg, links.card(face.code)),
         "page_qr": await _page_qr(request) if phone == "none" else "",
-        **_said(face, language_of(request)),
+        **_said(request, face, language_of(request)),
     }
     return render_card(request, "card.html", face, context)
 
@@ -190,10 +204,12 @@ def _is_in_line(request: web.Request) -> bool:
     return " Line/" in request.headers.get(hdrs.USER_AGENT, "")
 
 
-def _said(face: CardFace, language: Language) -> dict[str, str]:
-    """The card's instants in words."""
+def _said(request: web.Request, face: CardFace, language: Language) -> dict[str, str]:
+    """The card's instants in words, and where its stamps go on."""
     zone = face.timezone
     return {
+        # No link of its own: signed afresh, it would be news to the event stream.
+        "onward": f"{_page_url(request)}/next" if face.ranked_up else "",
         "expires": say_last_day(face.expires_at, zone, language)
         if face.expires_at
         else "",

@@ -29,7 +29,7 @@ from webhooks import (
 )
 from webhooks.api import cards, codes, openapi, stamps, undo
 from webhooks.live import set_up_live
-from webhooks.merchant import card, home, preview, publish
+from webhooks.merchant import card, home, hooks, machines, preview, publish
 from webhooks.metrics import METRICS, Metrics
 from webhooks.middleware import MIDDLEWARES, set_headers
 from webhooks.pages import set_up_pages
@@ -58,6 +58,8 @@ ROUTES = (
     card.routes,
     preview.routes,
     publish.routes,
+    machines.routes,
+    hooks.routes,
     pictures.routes,  # /pictures/…
     look.routes,
     assets.routes,  # /static/…

@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from core.actions.cards import CardView, card_by_code
+from core.card_words import say_card
 from core.rules.face import CardFace
 from passes.artwork import picture_path
 from passes.qr import qr_svg
@@ -49,6 +50,7 @@ def render_card(
     """A page in the looks of a card's program."""
     shown = {
         "face": face,
+        "said": say_card(face, language_of(request)),
         "look": look_url(face.look),
         "picture": picture_path(face, "strip"),
         "other": "en" if language_of(request) == "ja" else "ja",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from core.actions.giving import current_card, give_stamps
 from core.actions.history import actor_of, check_reason, load_history, take_off
 from core.actions.once import once
 from core.actions.till import MAX_STAMPS
-from core.actions.vouchers import issue_vouchers, void_vouchers
+from core.actions.vouchers import void_vouchers
 from core.database import Tx
-from core.errors import Invalid, NotFound
+from core.errors import Invalid
 from core.rules.asking import Adjusted, Refused
-from core.rules.granting import GrantFacts, GrantPlan, plan_stamps
 from core.rules.types import (
     Card,
     CardId,
@@ -20,12 +20,11 @@ from core.rules.types import (
     Why,
 )
 from core.rules.undoing import OffPlan, decide_taking_off
-from core.store.cards import lock_card, update_card
+from core.store.cards import lock_card
 from core.store.journal import note
 from core.store.ledger import append_entries
 from core.store.merchants import load_merchant
 from core.store.passes import announce_passes
-from core.store.programs import load_program
 
 
 def adjust_card(
@@ -57,7 +56,8 @@ def adjust_card(
         if card is None:
             return Refused(why=Why.no_such_card)
         if stamps < 0:
-            return _take_off(tx, card, -stamps, reason, by, now)
+            current = current_card(tx, card)
+            return _take_off(tx, current, -stamps, reason, by, now)
         return _add(tx, card, stamps, reason, by, now)
 
     return once(tx, merchant_id, key, ["adjust", card_id, stamps], Adjusted, do, now)
@@ -66,76 +66,26 @@ def adjust_card(
 def _add(
     tx: Tx, card: Card, stamps: int, reason: str, by: Staff | None, now: datetime
 ) -> Adjusted | Refused:
-    history = load_history(tx, card)
-    program = load_program(tx, card.merchant_id, card.program_id)
-    if program is None:
-        raise NotFound("program")
-    if card.state == "stopped" or program.state == "archived":
-        return Refused(why=Why.card_stopped, card_id=card.id)
-    plan = plan_stamps(
-        GrantFacts(
-            card=card,
-            design=history.designs[card.version],
-            program=program.state,
-            stamps=stamps,
-            recent=(),
-            zone=history.zone,
-            day_starts_at=history.day_starts_at,
-            now=now,
-        ),
-        "adjust",
-    )
-    if isinstance(plan, Refused):
-        return plan
-    return _write_added(tx, card, stamps, plan, reason, by, now)
-
-
-def _write_added(
-    tx: Tx,
-    card: Card,
-    stamps: int,
-    plan: GrantPlan,
-    reason: str,
-    by: Staff | None,
-    now: datetime,
-) -> Adjusted:
-    entries = append_entries(
+    gave = give_stamps(
         tx,
+        load_merchant(tx, card.merchant_id),
         card,
-        plan.steps,
+        stamps,
+        kind="adjust",
         how="till" if by else "api",
-        version=card.version,
         now=now,
         staff_id=by.id if by else None,
         reason=reason,
     )
-    kinds = [step.kind for step in plan.steps]
-    adjusted = Adjusted(
-        card_id=card.id,
-        entry_id=entries[kinds.index("adjust")],
+    if isinstance(gave, Refused):
+        return gave
+    return Adjusted(
+        card_id=gave.card_id,
+        entry_id=gave.entry_id,
         stamps=stamps,
-        completed=plan.advance.completions > 0,
-        vouchers=issue_vouchers(
-            tx,
-            load_merchant(tx, card.merchant_id),
-            card,
-            plan.advance.earned,
-            entries[kinds.index("adjust")],
-            now,
-        ),
+        completed=gave.completed,
+        vouchers=gave.vouchers,
     )
-    update_card(
-        tx,
-        card,
-        balance=plan.advance.balance,
-        cycle=card.cycle + plan.advance.completions,
-        total=card.total + stamps,
-        first_stamp_at=plan.first_stamp_at,
-        last_stamp_at=now,
-        expires_at=plan.expires_at,
-    )
-    _tell(tx, card, adjusted, reason, by, now)
-    return adjusted
 
 
 def _take_off(

@@ -1,4 +1,7 @@
-"""Reading cards: their faces, their holders and their histories."""
+"""Reading cards: their faces, their holders and their histories.
+
+A card that was linked to another one is read as that one.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from core.rules.types import (
     Card,
     CardId,
     Customer,
+    Design,
     Entry,
     EntryId,
     MerchantId,
@@ -28,7 +32,7 @@ from core.store.customers import find_customer
 from core.store.ledger import list_entries, list_vouchers
 from core.store.ledger import load_entry as stored_entry
 from core.store.merchants import list_shops, load_merchant
-from core.store.programs import design_of, load_program
+from core.store.programs import design_of, find_program, load_program
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +115,9 @@ def ledger(
     limit: int = 50,
 ) -> list[Entry]:
     """A card's entries, newest first, those older than `before`."""
-    return list_entries(tx, merchant_id, card_id, before=before, limit=limit)
+    card = stored_card(tx, merchant_id, card_id)
+    standing = card_id if card is None else card.id
+    return list_entries(tx, merchant_id, standing, before=before, limit=limit)
 
 
 def load_entry(tx: Tx, merchant_id: MerchantId, entry_id: EntryId) -> Entry:
@@ -137,5 +143,18 @@ def _view(tx: Tx, card: Card, now: datetime) -> CardView:
         vouchers=list_vouchers(tx, card.merchant_id, card.id, now),
         shops=list_shops(tx, card.merchant_id),
         now=now,
+        next_program_name=_leads_to(tx, card, design),
     )
     return CardView(card=card, face=face, customer=customer, program=program)
+
+
+def _leads_to(tx: Tx, card: Card, design: Design) -> str | None:
+    """The name of the card that this one handed its stamps on to, or will."""
+    if card.next_card_id is not None:
+        after = stored_card(tx, card.merchant_id, card.next_card_id)
+        program = after and load_program(tx, card.merchant_id, after.program_id)
+        return program.design.name if program else None
+    if design.next_program is None:
+        return None
+    program = find_program(tx, card.merchant_id, design.next_program)
+    return program.design.name if program and program.state == "active" else None

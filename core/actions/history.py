@@ -5,13 +5,14 @@ from __future__ import annotations
 from zoneinfo import ZoneInfo
 
 from core.database import Tx
-from core.errors import Invalid, NotFound
+from core.errors import Invalid
+from core.rules.linking import had_elsewhere
 from core.rules.types import Card, Merchant
 from core.rules.undoing import CardHistory, OffPlan
 from core.store.cards import update_card
 from core.store.ledger import all_entries, all_vouchers
 from core.store.merchants import load_merchant
-from core.store.programs import load_design
+from core.store.programs import designs_between, promises
 
 MAX_REASON = 200
 
@@ -21,17 +22,15 @@ def load_history(tx: Tx, card: Card) -> CardHistory:
     merchant: Merchant = load_merchant(tx, card.merchant_id)
     entries = all_entries(tx, card)
     oldest = min((entry.version for entry in entries), default=card.version)
-    designs = {}
-    for version in range(oldest, card.version + 1):
-        found = load_design(tx, card.program_id, version)
-        if found is None:
-            raise NotFound("program")
-        designs[version] = found[1]
+    seen = {entry.version for entry in entries if entry.version <= card.version}
+    designs = designs_between(tx, card, oldest, seen)
+    vouchers = all_vouchers(tx, card)
     return CardHistory(
         card=card,
         designs=designs,
+        promises=promises(tx, card),
         entries=entries,
-        vouchers=all_vouchers(tx, card),
+        vouchers=[*vouchers, *had_elsewhere(entries, designs, vouchers)],
         zone=ZoneInfo(merchant.timezone),
         day_starts_at=merchant.day_starts_at,
     )
@@ -45,9 +44,12 @@ def take_off(tx: Tx, card: Card, plan: OffPlan) -> None:
         balance=plan.balance,
         cycle=plan.cycle,
         total=plan.total,
+        remainder=plan.remainder,
         first_stamp_at=plan.first_stamp_at,
         last_stamp_at=plan.last_stamp_at,
         expires_at=plan.expires_at,
+        # What has room again takes its stamps itself.
+        next_card_id=None,
     )
 
 

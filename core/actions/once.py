@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.actions.outcomes import refused_from_dict, refused_to_dict
 from core.database import Tx
 from core.errors import Invalid
-from core.rules.asking import (
-    Adjusted,
-    Redeemed,
-    Refused,
-    Undone,
-)
+from core.rules.asking import Refused
 from core.rules.types import MerchantId
-from core.store.answers import first_answer, keep_answer
+from core.store.answers import first_answer, keep_answer, mark_of
 
-D = TypeVar("D", Undone, Redeemed, Adjusted)
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+# An outcome of texts, numbers and tuples of them.
+D = TypeVar("D", bound="DataclassInstance")
 
 
 def once(
     tx: Tx,
     merchant_id: MerchantId,
     key: str,
-    asked: list[str | int],
+    asked: Sequence[str | int],
     kind: type[D],
     do: Callable[[], D | Refused],
     now: datetime,
@@ -38,15 +37,16 @@ def once(
     """
     first = first_answer(tx, merchant_id, key, now)
     if first is not None:
-        if first.get("asked") != asked:
+        # Before there were marks, what was asked was kept itself.
+        if first.get("asked") not in (mark_of(asked), list(asked)):
             raise Invalid({"key": ("till.key_reused", {})})
         return _from_dict(kind, first)
     outcome = do()
-    keep_answer(tx, merchant_id, key, {"asked": asked, **_to_dict(outcome)})
+    keep_answer(tx, merchant_id, key, {"asked": mark_of(asked), **_to_dict(outcome)})
     return outcome
 
 
-def _to_dict(outcome: Undone | Redeemed | Adjusted | Refused) -> dict[str, Any]:
+def _to_dict(outcome: DataclassInstance) -> dict[str, Any]:
     if isinstance(outcome, Refused):
         return refused_to_dict(outcome)
     return {"outcome": "done", "done": asdict(outcome)}

@@ -25,6 +25,8 @@ def outcome_to_dict(outcome: Granted | Refused) -> dict[str, Any]:
                 "stamps": outcome.stamps,
                 "completed": outcome.completed,
                 "vouchers": list(outcome.vouchers),
+                "next_card": outcome.next_card_id,
+                "doubled": outcome.doubled,
             }
         case Refused():
             return refused_to_dict(outcome)
@@ -40,6 +42,8 @@ def outcome_from_dict(data: dict[str, Any]) -> Granted | Refused:
         stamps=data["stamps"],
         completed=data["completed"],
         vouchers=tuple(VoucherId(v) for v in data["vouchers"]),
+        next_card_id=data.get("next_card"),
+        doubled=data.get("doubled", False),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from core.actions.cards import load_face
 from core.database import Tx
@@ -18,8 +19,9 @@ from core.rules.types import (
 )
 from core.store import passes
 from core.store.cards import load_card
+from core.store.hooks import emit
 from core.store.journal import note
-from core.store.merchants import merchants_with_pass_type
+from core.store.merchants import load_merchant, merchants_with_pass_type
 from core.store.outbox import announce
 
 
@@ -35,9 +37,10 @@ def hold_pass(
     tx: Tx, merchant_id: MerchantId, card_id: CardId, issuer: IssuerName, now: datetime
 ) -> HeldPass:
     """The card's pass at this issuer, made once. Raises `NotFound("card")`."""
-    if load_card(tx, merchant_id, card_id) is None:
+    card = load_card(tx, merchant_id, card_id)
+    if card is None:
         raise NotFound("card")
-    return passes.add_pass(tx, merchant_id, card_id, issuer, now)
+    return passes.add_pass(tx, merchant_id, card.id, issuer, now)
 
 
 def load_pass(tx: Tx, pass_id: PassId, now: datetime) -> PassView | None:
@@ -106,6 +109,14 @@ def _the_pass(tx: Tx, pass_id: PassId) -> HeldPass:
     return held
 
 
-def _note(tx: Tx, held: HeldPass, action: str, now: datetime) -> None:
+def _note(
+    tx: Tx,
+    held: HeldPass,
+    action: Literal["pass.installed", "pass.removed"],
+    now: datetime,
+) -> None:
     note(tx, held.merchant_id, held.issuer, action, held.card_id, now)
-    tx.signal(f"card:{held.card_id}")
+    merchant = load_merchant(tx, held.merchant_id)
+    emit(tx, merchant, action, now, **{"card": held.card_id, "pass": held.id})
+    card = load_card(tx, held.merchant_id, held.card_id)
+    tx.signal(f"card:{card.id if card else held.card_id}")

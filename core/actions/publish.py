@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from core.actions.vouchers import issue_vouchers
 from core.database import Tx
 from core.errors import NotFound
-from core.rules.expiry import card_expires_at
-from core.rules.redesign import at_new_goal, later_expiry
+from core.rules.expiry import promised_until
+from core.rules.redesign import at_new_goal, is_over, loses_reward
 from core.rules.types import (
     Card,
     Design,
@@ -21,22 +22,28 @@ from core.rules.types import (
     StaffId,
 )
 from core.store import programs
-from core.store.cards import (
-    cards_of_program,
-    count_balances,
-    move_cards,
-    update_card,
-)
+from core.store.cards import lock_cards_of_versions, update_card
 from core.store.journal import note
 from core.store.ledger import append_entries
 from core.store.merchants import load_merchant
 from core.store.passes import announce_program
+from core.store.program_cards import (
+    count_balances,
+    count_cards,
+    move_cards,
+    versions_in_use,
+)
 from core.store.programs import list_programs, load_design
+
+# What becomes of the cards that are out there when a version is published.
+CardsTo = Literal["move", "keep"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishPreview:
-    """What publishing would do: of `cards`, so many gain and lose a reward."""
+    """What publishing would do: of `cards` that are out there, so many `gain` a reward
+    at once, and for so many one that is ahead is taken away or put farther off.
+    """
 
     cards: int
     gain: int
@@ -80,18 +87,26 @@ def drop_draft(
 
 
 def preview_publish(
-    tx: Tx, merchant_id: MerchantId, program_id: ProgramId
+    tx: Tx,
+    merchant_id: MerchantId,
+    program_id: ProgramId,
+    cards: CardsTo = "move",
 ) -> PublishPreview:
     """What publishing the draft would do to the cards that are out there."""
     program = load_program(tx, merchant_id, program_id)
     new = program.draft or program.design
-    counts = count_balances(tx, merchant_id, program_id)
-    gain = sum(
-        count
-        for balance, count in counts.items()
-        if at_new_goal(balance, program.design, new).earned
-    )
-    return PublishPreview(cards=sum(counts.values()), gain=gain, lose=0)
+    count = count_cards(tx, merchant_id).get(program_id, 0)
+    if cards == "keep":
+        return PublishPreview(cards=count, gain=0, lose=0)
+    balances = count_balances(tx, merchant_id, program_id)
+    versions = {version for version, _ in balances}
+    designs = programs.designs_of(tx, merchant_id, program_id, versions)
+    gain = lose = 0
+    for (version, balance), n_cards in balances.items():
+        own = designs[version]
+        gain += n_cards if at_new_goal(balance, own, new).earned else 0
+        lose += n_cards if loses_reward(balance, own, new) else 0
+    return PublishPreview(cards=count, gain=gain, lose=lose)
 
 
 def publish(
@@ -100,22 +115,30 @@ def publish(
     program_id: ProgramId,
     staff_id: StaffId | None,
     now: datetime,
+    cards: CardsTo = "move",
 ) -> int:
-    """Make the draft the next version and move every card on to it; its number.
+    """Make the draft the next version; its number.
 
+    The cards that are out there "move" on to it, from whatever version each is on, or
+    "keep" theirs: then it is for new cards, and for theirs from their next round on.
     Without a draft nothing changes and the present version is returned.
     """
     programs.lock_program(tx, merchant_id, program_id)
     program = load_program(tx, merchant_id, program_id)
     if program.draft is None:
         return program.version
-    version = program.version + 1
+    version, moves = program.version + 1, cards == "move"
     programs.append_version(
-        tx, merchant_id, program_id, version, program.draft, staff_id, now
+        tx,
+        merchant_id,
+        program_id,
+        version,
+        program.draft,
+        staff_id,
+        now,
+        moved_cards=moves,
     )
-    moved = move_cards(tx, merchant_id, program_id, version)
-    _complete_cards(tx, program, program.draft, now)
-    announce_program(tx, merchant_id, program_id, now)
+    moved = _move(tx, program, program.draft, version, now) if moves else 0
     actor = f"staff:{staff_id}" if staff_id else "operator"
     note(
         tx,
@@ -130,39 +153,64 @@ def publish(
     return version
 
 
-def _complete_cards(tx: Tx, program: Program, new: Design, now: datetime) -> None:
-    old = program.design
-    if new.goal == old.goal and new.expires == old.expires:
-        return
+def _move(tx: Tx, program: Program, new: Design, version: int, now: datetime) -> int:
+    """Put every card on `version`, and let those complete that are at its goal."""
+    ids = (program.merchant_id, program.id)
+    designs = programs.designs_of(tx, *ids, versions_in_use(tx, *ids))
+    # The others stand in the new version where they stood.
+    touched = {
+        number: old
+        for number, old in designs.items()
+        if (old.goal, old.expires) != (new.goal, new.expires)
+    }
+    held = lock_cards_of_versions(tx, *ids, touched) if touched else []
+    count = move_cards(tx, *ids, version)
     merchant = load_merchant(tx, program.merchant_id)
-    least = 0 if new.expires != old.expires else min(new.goal, old.goal)
-    cards = cards_of_program(
-        tx, program.merchant_id, program.id, least=least, lock=True
-    )
-    for card in cards:
-        moved = at_new_goal(card.balance, old, new)
-        expires_at = later_expiry(card.expires_at, _expiry(merchant, card, new))
-        if not moved.steps and expires_at == card.expires_at:
-            continue
-        if moved.steps:
-            entries = append_entries(
-                tx, card, moved.steps, how="rule", version=card.version, now=now
-            )
-            issue_vouchers(tx, merchant, card, moved.earned, entries[0], now)
-        update_card(
+    for card in held:
+        if card.merged_into is None and card.next_card_id is None:
+            moved = replace(card, version=version)
+            _settle(tx, merchant, moved, touched[card.version], new, now)
+    announce_program(tx, *ids, now)
+    return count
+
+
+def _settle(
+    tx: Tx, merchant: Merchant, card: Card, old: Design, new: Design, now: datetime
+) -> None:
+    """Bring a (locked) card of `old` to where it stands in `new`."""
+    moved = at_new_goal(card.balance, old, new)
+    expires_at = _good_until(tx, merchant, card, now)
+    if moved.steps:
+        entries = append_entries(
             tx,
             card,
-            balance=moved.balance,
-            cycle=card.cycle + moved.completions,
-            expires_at=expires_at,
+            moved.steps,
+            how="rule",
+            version=card.version,
+            now=now,
+            card_values={
+                "balance": moved.balance,
+                "cycle": card.cycle + moved.completions,
+                "expires_at": expires_at,
+            },
         )
+        issue_vouchers(tx, merchant, card, moved.earned, entries[0], now)
+    elif expires_at != card.expires_at:
+        update_card(tx, card, expires_at=expires_at)
 
 
-def _expiry(merchant: Merchant, card: Card, design: Design) -> datetime | None:
-    return card_expires_at(
-        design.expires,
-        first=card.first_stamp_at,
-        last=card.last_stamp_at or card.first_stamp_at,
+def _good_until(
+    tx: Tx, merchant: Merchant, card: Card, now: datetime
+) -> datetime | None:
+    if is_over(card, now):
+        # Its stamps have gone: until the next one it says so.
+        return card.expires_at
+    first = card.first_stamp_at
+    return promised_until(
+        programs.promises(tx, card),
+        first=first,
+        last=first and (card.last_stamp_at or first),
+        extended_to=card.extended_to,
         zone=ZoneInfo(merchant.timezone),
         day_starts_at=merchant.day_starts_at,
     )
@@ -175,6 +223,7 @@ def _known(program: Program | None) -> Program:
 
 
 __all__ = [
+    "CardsTo",
     "PublishPreview",
     "drop_draft",
     "find_program",

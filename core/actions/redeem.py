@@ -24,8 +24,11 @@ from core.rules.types import (
 )
 from core.store import ledger
 from core.store.cards import lock_card, update_card
+from core.store.hooks import emit
 from core.store.journal import note
+from core.store.merchants import load_merchant
 from core.store.passes import announce_passes
+from core.store.redemptions import settle_redemption, waiting_of_voucher
 
 Rule = Callable[[Card, Voucher, Staff | None, datetime], Refused | None]
 
@@ -58,15 +61,33 @@ def redeem_voucher(
         found = _lock(tx, merchant_id, voucher_id, decide_redeem, by, now)
         if isinstance(found, Refused):
             return found
-        card, voucher = found
-        entry_id = _append(tx, card, voucher, by, now, shop_id=shop_id)
-        _put(
-            tx, card, voucher, state="redeemed", redeemed_at=now, redemption_id=entry_id
-        )
-        _tell(tx, card, voucher, "voucher.redeemed", by, now)
-        return Redeemed(card_id=card.id, voucher_id=voucher.id, entry_id=entry_id)
+        return use_up(tx, *found, by, now, shop_id=shop_id)
 
     return once(tx, merchant_id, key, ["redeem", voucher_id], Redeemed, do, now)
+
+
+def use_up(
+    tx: Tx,
+    card: Card,
+    voucher: Voucher,
+    by: Staff | None,
+    now: datetime,
+    *,
+    shop_id: ShopId | None,
+) -> Redeemed:
+    """Use up a voucher that may be used, of a (locked) card.
+
+    What the customer asked at the till is done by it, however it came about. A part of
+    other actions, not one by itself.
+    """
+    entry_id = _append(tx, card, voucher, by, now, shop_id=shop_id)
+    _put(tx, card, voucher, state="redeemed", redeemed_at=now, redemption_id=entry_id)
+    _settle(tx, voucher, by, entry_id, card.merchant_id, now)
+    _tell(tx, card, voucher, "voucher.redeemed", by, now)
+    merchant = load_merchant(tx, card.merchant_id)
+    ids = {"card": card.id, "entry": entry_id, "voucher": voucher.id}
+    emit(tx, merchant, "voucher.redeemed", now, **ids)
+    return Redeemed(card_id=card.id, voucher_id=voucher.id, entry_id=entry_id)
 
 
 def undo_redeem(
@@ -150,6 +171,25 @@ def _append(
 def _put(tx: Tx, card: Card, voucher: Voucher, **values: Any) -> None:
     ledger.update_voucher(tx, card, voucher.id, **values)
     update_card(tx, card)
+
+
+def _settle(
+    tx: Tx,
+    voucher: Voucher,
+    by: Staff | None,
+    entry_id: EntryId,
+    merchant_id: MerchantId,
+    now: datetime,
+) -> None:
+    asked = waiting_of_voucher(tx, merchant_id, voucher.id)
+    if asked is None:
+        return
+    if asked.as_of(now).state == "waiting":
+        staff_id = by.id if by else None
+        settle_redemption(tx, asked, "done", now, staff_id=staff_id, entry_id=entry_id)
+    else:
+        settle_redemption(tx, asked, "expired", now)
+    tx.signal(f"tills:{merchant_id}")
 
 
 def _tell(

@@ -1,4 +1,4 @@
-"""Till codes: made for one purchase, claimed by one customer."""
+"""Till codes: made for one purchase, or anew each thirty seconds."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from typing import Literal
 
 from core.database import Tx
 from core.errors import Invalid, NotFound
+from core.rules.codes import GRACE, WINDOW, window_start
 from core.rules.types import (
     Entry,
     MerchantId,
+    ProgramId,
+    ShopId,
     StaffId,
     TillCode,
 )
@@ -19,7 +22,7 @@ from core.store.cards import load_card
 from core.store.customers import find_customer
 from core.store.journal import note
 from core.store.ledger import load_entry
-from core.store.merchants import list_shops
+from core.store.merchants import list_shops, lock_shop
 from core.store.programs import find_program
 from core.store.till_codes import (
     add_till_code,
@@ -27,6 +30,7 @@ from core.store.till_codes import (
     find_till_code,
     waiting_codes,
     waiting_digits,
+    window_code,
 )
 from core.vault import new_digits, new_letters
 
@@ -68,20 +72,13 @@ def make_till_code(
         known = find_till_code(tx, merchant_id, first["code"])
         if known is not None:
             return known
-    shop = next((s for s in list_shops(tx, merchant_id) if s.key == shop_key), None)
-    if shop is None:
-        raise NotFound("shop")
-    program = find_program(tx, merchant_id, program_key)
-    if program is None:
-        raise NotFound("program")
-    if not 1 <= stamps <= MAX_STAMPS:
-        raise Invalid({"stamps": ("invalid.stamps", {"max": MAX_STAMPS})})
+    shop_id, program_id = place_code(tx, merchant_id, shop_key, program_key, stamps)
     code = TillCode(
-        code=_new_code(),
+        code=new_code(),
         digits=_free_digits(tx, merchant_id, now),
         merchant_id=merchant_id,
-        program_id=program.id,
-        shop_id=shop.id,
+        program_id=program_id,
+        shop_id=shop_id,
         staff_id=staff_id,
         stamps=stamps,
         expires_at=now + LIVES,
@@ -90,7 +87,44 @@ def make_till_code(
     if key:
         keep_answer(tx, merchant_id, key, {"code": code.code, "asked": asked})
     actor = f"staff:{staff_id}" if staff_id else "api"
-    note(tx, merchant_id, actor, "till_code.made", shop.id, now, stamps=stamps)
+    note(tx, merchant_id, actor, "till_code.made", shop_id, now, stamps=stamps)
+    return code
+
+
+def current_window(
+    tx: Tx,
+    *,
+    merchant_id: MerchantId,
+    shop_key: str,
+    program_key: str,
+    stamps: int,
+    staff_id: StaffId | None,
+    now: datetime,
+) -> TillCode:
+    """The code that a till in auto mode shows at `now`: another each thirty seconds.
+
+    Every till of a shop shows the same one, and each customer may use it once. Raises
+    as `make_till_code` does.
+    """
+    shop_id, program_id = place_code(tx, merchant_id, shop_key, program_key, stamps)
+    # Locked, so that two tills which ask at once get one code.
+    lock_shop(tx, merchant_id, shop_id)
+    started_at = window_start(now)
+    known = window_code(tx, merchant_id, program_id, shop_id, stamps, started_at)
+    if known is not None:
+        return known
+    code = TillCode(
+        code=new_code(),
+        digits=_free_digits(tx, merchant_id, now),
+        merchant_id=merchant_id,
+        program_id=program_id,
+        shop_id=shop_id,
+        staff_id=staff_id,
+        stamps=stamps,
+        expires_at=started_at + WINDOW + GRACE,
+        kind="window",
+    )
+    add_till_code(tx, code, started_at)
     return code
 
 
@@ -126,7 +160,23 @@ def cancel_till_code(tx: Tx, merchant_id: MerchantId, code: str, now: datetime) 
         end_till_code(tx, found, now)
 
 
-def _new_code() -> str:
+def place_code(
+    tx: Tx, merchant_id: MerchantId, shop_key: str, program_key: str, stamps: int
+) -> tuple[ShopId, ProgramId]:
+    """Where and for what a code is made. Raises `NotFound` and `Invalid`."""
+    shop = next((s for s in list_shops(tx, merchant_id) if s.key == shop_key), None)
+    if shop is None:
+        raise NotFound("shop")
+    program = find_program(tx, merchant_id, program_key)
+    if program is None:
+        raise NotFound("program")
+    if not 1 <= stamps <= MAX_STAMPS:
+        raise Invalid({"stamps": ("invalid.stamps", {"max": MAX_STAMPS})})
+    return shop.id, program.id
+
+
+def new_code() -> str:
+    """Eight fresh letters that read as a code wherever they stand."""
     # Letters alone would read as a word of a chat, digits alone as a member number.
     while True:
         code = new_letters(8)

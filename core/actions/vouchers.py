@@ -15,6 +15,7 @@ from core.rules.types import (
     Reward,
     VoucherId,
 )
+from core.store.hooks import emit
 from core.store.journal import note
 from core.store.ledger import add_voucher, update_voucher
 
@@ -28,8 +29,9 @@ def issue_vouchers(
     now: datetime,
 ) -> tuple[VoucherId, ...]:
     """One voucher for each reward that `entry_id` earned on a (locked) card."""
-    return tuple(
-        add_voucher(
+    found = []
+    for reward in earned:
+        voucher_id = add_voucher(
             tx,
             card,
             reward=reward,
@@ -42,8 +44,9 @@ def issue_vouchers(
             ),
             now=now,
         )
-        for reward in earned
-    )
+        emit(tx, merchant, "voucher.issued", now, card=card.id, voucher=voucher_id)
+        found.append(voucher_id)
+    return tuple(found)
 
 
 def void_vouchers(

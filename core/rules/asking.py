@@ -7,6 +7,8 @@ from datetime import datetime
 
 from core.rules.types import (
     CardId,
+    ClaimId,
+    CustomerId,
     EntryId,
     How,
     Language,
@@ -111,3 +113,27 @@ class Adjusted:
     stamps: int
     completed: bool = False
     vouchers: tuple[VoucherId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimMade:
+    """A customer says that stamps are missing; the merchant will decide."""
+
+    claim_id: ClaimId
+    card_id: CardId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimRejected:
+    """The merchant gave no stamps for the claim, and answered why."""
+
+    claim_id: ClaimId
+    card_id: CardId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Referred:
+    """`customer_id` came by the code of `referrer_id`: both get stamps later."""
+
+    customer_id: CustomerId
+    referrer_id: CustomerId

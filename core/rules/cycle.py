@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.rules.types import Design, EntryKind, Reward
+from core.rules.types import Design, EntryId, EntryKind, Reward
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One ledger entry to be: its signed stamps and the balance after it."""
+    """One ledger entry to be: its signed stamps and the balance after it.
+
+    `remainder` is how the card's remainder changes by it, `undoes` the entry that it
+    counters.
+    """
 
     kind: EntryKind
     stamps: int
     balance: int
+    remainder: int = 0
+    undoes: EntryId | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import reduce
 from zoneinfo import ZoneInfo
 
@@ -20,9 +20,13 @@ def card_expires_at(
     zone: ZoneInfo,
     day_starts_at: int,
 ) -> datetime | None:
-    """When a card with its first and last stamp at these instants ends; None: never."""
+    """When a card with its first and last stamp at these instants ends; None: never.
+
+    31 December 9999, which many a system writes for it, is never too.
+    """
     if expires.kind == "on" and expires.on is not None:
-        return end_of(expires.on, zone, day_starts_at)
+        is_never = expires.on == date.max
+        return None if is_never else end_of(expires.on, zone, day_starts_at)
     start = {"after_first": first, "after_last": last}.get(expires.kind)
     if start is None:
         return None

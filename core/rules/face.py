@@ -23,6 +23,7 @@ from core.rules.types import (
     ProgramState,
     Reward,
     Shop,
+    Spend,
     Voucher,
 )
 
@@ -37,6 +38,11 @@ class CardFace:
     are filled; `next_reward` is the nearest reward still ahead on this card and
     `to_next` how many stamps it is away (both None/0 on a full card). `version` and
     `program_id` name the design, so that pictures of one design and count are shared.
+
+    `remainder` is what was spent towards the next stamp by the rule `spend` (None: no
+    amount counts). `next_program_name` is the card that a full one leads to (None: a
+    new one of the same kind), `next_card_id` that card once it has begun. `stop_reason`
+    is said where the card is stopped.
     """
 
     card_id: CardId
@@ -68,11 +74,28 @@ class CardFace:
     look: Look
     guide: str
     thanks: str
+    remainder: int
+    spend: Spend | None
+    next_program_name: str | None
+    next_card_id: CardId | None
+    stop_reason: str
 
     @property
     def is_full(self) -> bool:
         """True while the card shows all its stamps."""
         return self.balance >= self.goal
+
+    @property
+    def ranked_up(self) -> bool:
+        """Has another card taken over from this one?"""
+        return self.next_card_id is not None
+
+    @property
+    def to_spend(self) -> int | None:
+        """The smallest purchase that earns the next stamp; None where none does."""
+        if self.spend is None or self.state != "active" or self.ranked_up:
+            return None
+        return max(self.spend.per - self.remainder, self.spend.minimum)
 
 
 def draw_face(
@@ -85,8 +108,12 @@ def draw_face(
     vouchers: Sequence[Voucher],
     shops: Sequence[Shop],
     now: datetime,
+    next_program_name: str | None = None,
 ) -> CardFace:
-    """Put together what may be shown of `card` at `now`; `design` is the card's own."""
+    """Put together what may be shown of `card` at `now`; `design` is the card's own.
+
+    `next_program_name` is the card that this one leads to, or has led to.
+    """
     ahead = sorted((r for r in design.rewards if r.at > card.balance), key=_at)
     nearest = ahead[0] if ahead else None
     return CardFace(
@@ -113,12 +140,18 @@ def draw_face(
         next_reward=nearest,
         to_next=nearest.at - card.balance if nearest else 0,
         vouchers=tuple(v for v in vouchers if v.state == "issued"),
-        expires_at=card.expires_at,
+        # Stamps that were handed on cannot run out.
+        expires_at=None if card.next_card_id else card.expires_at,
         last_stamp_at=card.last_stamp_at,
         shops=tuple(shops),
         look=design.look,
         guide=design.guide,
         thanks=design.thanks,
+        remainder=card.remainder,
+        spend=design.spend,
+        next_program_name=next_program_name,
+        next_card_id=card.next_card_id,
+        stop_reason=card.stop_reason,
     )
 
 
@@ -129,6 +162,7 @@ def _at(reward: Reward) -> int:
 def _state(card: Card, program: ProgramState, now: datetime) -> FaceState:
     if card.state == "stopped" or program == "archived":
         return "stopped"
-    if card.expires_at is not None and card.expires_at <= now:
+    is_over = card.expires_at is not None and card.expires_at <= now
+    if is_over and card.next_card_id is None:
         return "expired"
     return "paused" if program == "paused" else "active"

@@ -5,15 +5,14 @@ entries in it. Pure; the one place that both undoing and taking off stamps ask.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
-from zoneinfo import ZoneInfo
+from dataclasses import dataclass
+from itertools import pairwise
 
 from core.rules.cycle import advance
-from core.rules.expiry import card_expires_at
-from core.rules.redesign import at_new_goal, later_expiry
+from core.rules.redesign import at_new_goal
 from core.rules.types import Design, Entry
 
+# The versions that a card went through, by number.
 Designs = Mapping[int, Design]
 
 
@@ -84,54 +83,23 @@ def replay(
     return standing
 
 
-def expiry_after(
-    uses: Sequence[Entry],
-    designs: Designs,
-    version: int,
-    *,
-    zone: ZoneInfo,
-    day_starts_at: int,
-) -> datetime | None:
-    """Until when a card with these uses since its last expiry is good.
-
-    What any version promised in its time stays promised, as publishing has it.
-    """
-
-    def promised(at: int, last: datetime | None) -> datetime | None:
-        first = uses[0].at if uses else None
-        return card_expires_at(
-            designs[at].expires,
-            first=first,
-            last=last,
-            zone=zone,
-            day_starts_at=day_starts_at,
-        )
-
-    if not uses:
-        return promised(version, None)
-    found = promised(uses[0].version, uses[0].at)
-    following = [*uses[1:], replace(uses[-1], version=version)]
-    for before, use in zip(uses, following, strict=True):
-        for published in range(before.version + 1, use.version + 1):
-            found = later_expiry(found, promised(published, before.at))
-        found = later_expiry(found, promised(use.version, use.at))
-    return found
-
-
 def _begins(entry: Entry) -> bool:
     return entry.kind == "expiry" or (entry.kind == "rollover" and entry.how == "rule")
 
 
 def _meets_new_goal(balance: int, designs: Designs, old: int, new: int) -> bool:
+    path = [version for version in sorted(designs) if old <= version <= new]
     return any(
-        at_new_goal(balance, designs[version - 1], designs[version]).steps
-        for version in range(old + 1, new + 1)
+        at_new_goal(balance, designs[before], designs[after]).steps
+        for before, after in pairwise(path)
     )
 
 
 def _after(standing: Standing, stamps: int, design: Design) -> Standing:
     if stamps < 0:
         return _off(standing, stamps, design)
+    if stamps == 0:
+        return standing
     full = standing.balance >= design.goal
     moved = advance(0 if full else standing.balance, stamps, design)
     earned = tuple(reward.at for reward in moved.earned)

@@ -91,7 +91,8 @@ def design_from_dict(data: Mapping[str, Any]) -> Design:
 def _colour(
     data: Mapping[str, Any], field: str, default: str, problems: Problems
 ) -> str:
-    return matching(data, field, default, _COLOUR, "invalid.colour", problems)
+    # One way to write each colour: browsers and merchant files differ.
+    return matching(data, field, default, _COLOUR, "invalid.colour", problems).upper()
 
 
 def _gift(data: Mapping[str, Any], problems: Problems) -> Gift | None:

@@ -99,10 +99,11 @@ def _read_days(text: str | None) -> tuple[int, ...]:
         return tuple(range(len(_DAYS)))
     days: set[int] = set()
     for part in text.split(","):
-        first, _, last = part.partition("-")
-        if first not in _DAYS or (last or first) not in _DAYS:
+        first, dash, last = part.partition("-")
+        last = last if dash else first
+        if first not in _DAYS or last not in _DAYS:
             return ()
-        start, end = _DAYS.index(first), _DAYS.index(last or first)
+        start, end = _DAYS.index(first), _DAYS.index(last)
         length = (end - start) % len(_DAYS)
         days |= {(start + step) % len(_DAYS) for step in range(length + 1)}
     return tuple(sorted(days))

@@ -20,6 +20,7 @@ StaffId = NewType("StaffId", str)
 VoucherId = NewType("VoucherId", str)
 EntryId = NewType("EntryId", str)
 PassId = NewType("PassId", str)
+ClaimId = NewType("ClaimId", str)
 
 Language = Literal["ja", "en"]
 Role = Literal["owner", "manager", "clerk", "viewer"]

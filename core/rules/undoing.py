@@ -7,24 +7,26 @@ first, and a later stamp may become the one that fills it, which keeps the vouch
 Refused where that would take away what a customer has had: the grant's own reward was
 used, or the one that would now be lost. Too late where the card began anew since (its
 stamps expired, or the goal changed) or would have gone another way under a newer
-version: then a manager corrects the number of stamps instead.
+version: then a manager corrects the number of stamps instead. A card that ranked up
+stands still: only the grant that filled it comes back, with what it gave to the rank-up
+card, and only while nothing else came on there.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from core.rules.asking import Refused
 from core.rules.cycle import Step
+from core.rules.expiry import promised_until
 from core.rules.history import (
     Chapter,
     Designs,
     Standing,
-    expiry_after,
     kept_entries,
     last_chapter,
     replay,
@@ -33,6 +35,7 @@ from core.rules.types import (
     Card,
     Entry,
     EntryId,
+    Expiry,
     Role,
     Staff,
     Voucher,
@@ -46,10 +49,14 @@ GRACE = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardHistory:
-    """All that happened to a (locked) card: `entries` and `vouchers` oldest first."""
+    """All that happened to a (locked) card: `entries` and `vouchers` oldest first.
+
+    `promises` are the expiries that it was promised since it last began.
+    """
 
     card: Card
     designs: Designs
+    promises: Sequence[Expiry]
     entries: Sequence[Entry]
     vouchers: Sequence[Voucher]
     zone: ZoneInfo
@@ -63,6 +70,7 @@ class OffPlan:
     steps: tuple[Step, ...]
     cycle: int
     total: int
+    remainder: int
     void: tuple[VoucherId, ...]
     first_stamp_at: datetime | None
     last_stamp_at: datetime | None
@@ -87,43 +95,64 @@ def is_fresh_own(entry: Entry, by: Staff | None, now: datetime) -> bool:
     return entry.staff_id == (by.id if by else None) and now - entry.at <= GRACE
 
 
-def decide_undo(history: CardHistory, entry: Entry) -> OffPlan | Refused:
-    """Decide on taking back the grant `entry`, one of the history's entries."""
-    if any(later.undoes == entry.id for later in history.entries):
+def decide_undo(history: CardHistory, entries: Sequence[Entry]) -> OffPlan | Refused:
+    """Decide on taking back these grants (≥ 1) of the history, together.
+
+    A grant that went to one card in parts is taken back in parts, or not at all.
+    """
+    ids = {entry.id for entry in entries}
+    if any(later.undoes in ids for later in history.entries):
         return _refused(history, Why.already_used)
-    own = [v for v in history.vouchers if v.entry_id == entry.id]
+    own = [v for v in history.vouchers if v.entry_id in ids]
     if any(voucher.state == "redeemed" for voucher in own):
         return _refused(history, Why.already_used)
     chapter = _chapter(history)
-    if entry not in chapter.kept:
+    if any(entry not in chapter.kept for entry in entries):
         return _refused(history, Why.too_late)
-    rest = tuple(kept for kept in chapter.kept if kept != entry)
+    rest = tuple(kept for kept in chapter.kept if kept.id not in ids)
     before, after = _stand(history, chapter, chapter.kept), None
     if before is not None and before.balance == history.card.balance:
         after = _stand(history, chapter, rest)
-    turned = 0 if after is None else _turned(history.card, entry, after)
+    stamps = sum(entry.stamps for entry in entries)
+    turned = 0 if after is None else _turned(history.card, stamps, after)
     if before is None or after is None or turned < 0 or _gains(before, after):
         return _refused(history, Why.too_late)
-    void = _unused(history, chapter, _lost(before, after), entry.id)
+    void = _unused(history, chapter, _lost(before, after), ids)
     if void is None:
         return _refused(history, Why.already_used)
-    back = Step("rollover", turned, history.card.balance + turned)
-    off = Step("undo", -entry.stamps, after.balance)
-    uses = _uses(history, without=entry.id)
+    uses = _uses(history, without=ids)
     return OffPlan(
-        steps=(back, off) if turned else (off,),
+        steps=_counter(history.card, entries, turned),
         cycle=history.card.cycle - before.completions + after.completions,
-        total=history.card.total - entry.stamps,
+        total=history.card.total - stamps,
+        remainder=history.card.remainder - sum(entry.remainder for entry in entries),
         void=void,
         first_stamp_at=uses[0].at if uses else None,
-        last_stamp_at=_last_stamp_at(history, without=entry.id),
-        expires_at=expiry_after(
-            uses,
-            history.designs,
-            history.card.version,
+        last_stamp_at=_last_stamp_at(history, without=ids),
+        expires_at=promised_until(
+            history.promises,
+            first=uses[0].at if uses else None,
+            last=uses[-1].at if uses else None,
+            extended_to=history.card.extended_to,
             zone=history.zone,
             day_starts_at=history.day_starts_at,
         ),
+    )
+
+
+def is_last_of_card(history: CardHistory, entry: Entry) -> bool:
+    """Is nothing on this card that came after `entry`?"""
+    kept = kept_entries(history.entries, history.entries)
+    given = [each for each in kept if each.stamps or each.id == entry.id]
+    return bool(given) and given[-1].id == entry.id
+
+
+def came_since(history: CardHistory, since: datetime, but: Collection[EntryId]) -> bool:
+    """Did this card get anything since then that is not of `but`, or its own bonus?"""
+    kept = kept_entries(history.entries, history.entries)
+    return any(
+        entry.at >= since and entry.kind != "bonus" and entry.id not in but
+        for entry in kept
     )
 
 
@@ -148,6 +177,7 @@ def decide_taking_off(
         steps=(Step("adjust", -stamps, rest),),
         cycle=card.cycle - was_full,
         total=card.total - stamps,
+        remainder=card.remainder,
         void=void,
         first_stamp_at=card.first_stamp_at,
         last_stamp_at=card.last_stamp_at,
@@ -165,9 +195,18 @@ def _stand(
     return replay(chapter, kept, history.designs, history.card.version)
 
 
-def _turned(card: Card, entry: Entry, after: Standing) -> int:
+def _turned(card: Card, stamps: int, after: Standing) -> int:
     """The stamps of the earlier rounds that come back on to the card."""
-    return after.balance - (card.balance - entry.stamps)
+    return after.balance - (card.balance - stamps)
+
+
+def _counter(card: Card, entries: Sequence[Entry], turned: int) -> tuple[Step, ...]:
+    balance = card.balance + turned
+    steps = [Step("rollover", turned, balance)] if turned else []
+    for entry in entries:
+        balance -= entry.stamps
+        steps.append(Step("undo", -entry.stamps, balance, -entry.remainder, entry.id))
+    return tuple(steps)
 
 
 def _gains(before: Standing, after: Standing) -> bool:
@@ -183,9 +222,9 @@ def _unused(
     history: CardHistory,
     chapter: Chapter,
     lost: Counter[int],
-    entry_id: EntryId | None = None,
+    ids: Collection[EntryId] = (),
 ) -> tuple[VoucherId, ...] | None:
-    """A voucher to make void for each lost reward, the entry's own first, then the
+    """A voucher to make void for each lost reward, the entries' own first, then the
     newest; None where one of them was used.
     """
     since = {entry.id for entry in chapter.entries}
@@ -194,31 +233,30 @@ def _unused(
         for v in history.vouchers
         if v.entry_id in since and v.state in {"issued", "expired"}
     ]
-    unused.sort(key=lambda v: (v.entry_id == entry_id, v.issued_at, v.id), reverse=True)
+    unused.sort(key=lambda v: (v.entry_id in ids, v.issued_at, v.id), reverse=True)
     found: list[VoucherId] = []
     for at, count in lost.items():
         of_it = [voucher.id for voucher in unused if voucher.reward_at == at]
         if len(of_it) < count:
             return None
         found += of_it[:count]
-    return tuple(found)
+    # A reward that was had on a card that was linked here has its voucher there.
+    return tuple(voucher_id for voucher_id in found if voucher_id)
 
 
-def _uses(history: CardHistory, *, without: EntryId) -> list[Entry]:
+def _uses(history: CardHistory, *, without: Collection[EntryId]) -> list[Entry]:
     """What began and prolonged the card since it last expired."""
     entries = history.entries
     at = max((i for i, e in enumerate(entries) if e.kind == "expiry"), default=-1)
     kept = kept_entries(entries, entries[at + 1 :])
-    return [e for e in kept if e.stamps > 0 and e.id != without]
+    return [e for e in kept if e.stamps > 0 and e.id not in without]
 
 
-def _last_stamp_at(history: CardHistory, *, without: EntryId) -> datetime | None:
+def _last_stamp_at(
+    history: CardHistory, *, without: Collection[EntryId]
+) -> datetime | None:
     kept = kept_entries(history.entries, history.entries)
-    given = (
-        e.at
-        for e in kept
-        if e.kind in {"stamp", "adjust"} and e.stamps > 0 and e.id != without
-    )
+    given = (e.at for e in kept if e.stamps > 0 and e.id not in without)
     return max(given, default=None)
 
 

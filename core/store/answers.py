@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +13,7 @@ from core.database import Tx
 from core.rules.types import MerchantId
 from core.store.tables import answered
 from core.store.upsert import put_if_new
+from core.vault import hash_token
 
 
 def first_answer(
@@ -34,3 +37,17 @@ def keep_answer(tx: Tx, merchant_id: MerchantId, key: str, answer: Any) -> None:
     """Fix what `key` is answered from now on."""
     mine = (answered.c.merchant_id == merchant_id) & (answered.c.key == key)
     tx.execute(answered.update().where(mine).values(answer=answer))
+
+
+def are_answered(tx: Tx, merchant_id: MerchantId, keys: Sequence[str]) -> set[str]:
+    """Those of `keys` that were answered before."""
+    mine = (answered.c.merchant_id == merchant_id) & answered.c.key.in_(keys)
+    return {row.key for row in tx.execute(select(answered.c.key).where(mine))}
+
+
+def mark_of(asked: Sequence[Any]) -> str:
+    """What was asked, as a mark: the same for the same, and unreadable.
+
+    For answers are kept for ever, also when a person and what they typed are erased.
+    """
+    return hash_token(json.dumps(list(asked), ensure_ascii=False))

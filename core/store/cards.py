@@ -1,11 +1,16 @@
-"""Cards: the row that is locked, and that holds the balance for reading."""
+"""Cards: the row that is locked, and that holds the balance for reading.
+
+A card that was linked to another one leads to that one, whatever it is asked by (its
+id, its code, the id that a POS gave it); `own` asks for the very card.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Row, Select, func, select, union_all
 
 from core.database import Tx
 from core.ids import new_id
@@ -16,48 +21,59 @@ from core.rules.types import (
     MerchantId,
     ProgramId,
 )
-from core.store.tables import card, merchant
+from core.store.tables import card, customer, merchant
 from core.store.upsert import put_if_new
 from core.vault import new_letters
 
 
-def load_card(tx: Tx, merchant_id: MerchantId, card_id: CardId) -> Card | None:
-    """One card, or None."""
-    return _first(tx, _of(merchant_id).where(card.c.id == card_id))
+def load_card(
+    tx: Tx, merchant_id: MerchantId, card_id: CardId, *, own: bool = False
+) -> Card | None:
+    """The card that stands for this one now, or None."""
+    found = _first(tx, _of(merchant_id).where(card.c.id == card_id))
+    return found if own else _standing(tx, found)
 
 
-def lock_card(tx: Tx, merchant_id: MerchantId, card_id: CardId) -> Card | None:
-    """One card, locked until the end of the transaction, or None.
+def lock_card(
+    tx: Tx, merchant_id: MerchantId, card_id: CardId, *, own: bool = False
+) -> Card | None:
+    """The same, locked until the end of the transaction, or None.
 
     Every check of a limit and every entry happens under this lock.
     """
-    return _first(tx, _of(merchant_id).where(card.c.id == card_id).with_for_update())
+    mine = _of(merchant_id).where(card.c.id == card_id)
+    found = _first(tx, mine.with_for_update())
+    if own or found is None or found.merged_into is None:
+        return found
+    # Linked before our lock on it: it stays so as long as we hold that.
+    return lock_card(tx, merchant_id, found.merged_into, own=True)
 
 
 def find_card(
     tx: Tx, merchant_id: MerchantId, program_id: ProgramId, customer_id: CustomerId
 ) -> Card | None:
-    """This customer's card of this program, or None."""
+    """This customer's own card of this program, or None."""
     mine = (card.c.program_id == program_id) & (card.c.customer_id == customer_id)
     return _first(tx, _of(merchant_id).where(mine))
 
 
 def find_card_by_code(tx: Tx, code: str) -> Card | None:
     """The card whose barcode carries `code`, whoever's it is, or None."""
-    return _first(tx, select(card).where(card.c.code == code))
+    return _standing(tx, _first(tx, select(card).where(card.c.code == code)))
 
 
 def find_card_by_id(tx: Tx, card_id: CardId) -> Card | None:
     """The card with this id, whoever's it is, or None."""
     # The key begins with the merchant: one look into it for each, no scan of cards.
     somebody = card.c.merchant_id.in_(select(merchant.c.id))
-    return _first(tx, select(card).where(somebody, card.c.id == card_id))
+    found = _first(tx, select(card).where(somebody, card.c.id == card_id))
+    return _standing(tx, found)
 
 
 def cards_of_customer(
     tx: Tx, merchant_id: MerchantId, customer_id: CustomerId
 ) -> list[Card]:
-    """All cards of one customer, oldest first."""
+    """All cards of one customer, oldest first; the very ones."""
     rows = tx.execute(
         _of(merchant_id)
         .where(card.c.customer_id == customer_id)
@@ -69,41 +85,56 @@ def cards_of_customer(
 def cards_with_external_id(
     tx: Tx, merchant_id: MerchantId, external_id: str
 ) -> list[Card]:
-    """Cards that a POS made under its own id."""
+    """The cards of the customer whom a POS knows by its own id."""
+    # By the customer, whose column has an index; a linked one's cards are another's.
+    known = select(customer.c.id, customer.c.merged_into).where(
+        customer.c.merchant_id == merchant_id, customer.c.external_id == external_id
+    )
+    owners = {each for row in tx.execute(known) for each in row if each is not None}
     rows = tx.execute(
-        _of(merchant_id).where(card.c.external_id == external_id).order_by(card.c.id)
+        _of(merchant_id).where(card.c.customer_id.in_(owners)).order_by(card.c.id)
+    )
+    found = [_standing(tx, _card(row)) for row in rows.all()]
+    return list({held.id: held for held in found if held is not None}.values())
+
+
+def cards_led_to(tx: Tx, held: Card) -> list[Card]:
+    """The very cards that were linked to this one, oldest first."""
+    rows = tx.execute(
+        _of(held.merchant_id).where(card.c.merged_into == held.id).order_by(card.c.id)
     )
     return [_card(row) for row in rows]
 
 
-def cards_of_program(
-    tx: Tx,
-    merchant_id: MerchantId,
-    program_id: ProgramId,
-    *,
-    least: int = 0,
-    lock: bool = False,
+def group_of(merchant_id: MerchantId, card_id: CardId) -> Any:
+    """The ids of the card that stands for this one and of all that lead to it, as a
+    subquery.
+    """
+    asked, other = card.alias("asked"), card.alias("other")
+    stands = (
+        select(func.coalesce(asked.c.merged_into, asked.c.id))
+        .where(asked.c.merchant_id == merchant_id, asked.c.id == card_id)
+        .scalar_subquery()
+    )
+    return union_all(
+        select(stands),
+        select(other.c.id).where(
+            other.c.merchant_id == merchant_id, other.c.merged_into == stands
+        ),
+    )
+
+
+def lock_cards_of_versions(
+    tx: Tx, merchant_id: MerchantId, program_id: ProgramId, versions: Collection[int]
 ) -> list[Card]:
-    """The program's cards that show at least `least` stamps."""
-    statement = (
-        _of(merchant_id)
-        .where(card.c.program_id == program_id, card.c.balance >= least)
-        .order_by(card.c.id)
-    )
-    rows = tx.execute(statement.with_for_update() if lock else statement)
-    return [_card(row) for row in rows]
-
-
-def count_balances(
-    tx: Tx, merchant_id: MerchantId, program_id: ProgramId
-) -> dict[int, int]:
-    """How many of the program's cards show how many stamps."""
+    """The program's very cards that are on these versions, locked, in order of id."""
     rows = tx.execute(
-        select(card.c.balance, func.count().label("n_cards"))
-        .where(card.c.merchant_id == merchant_id, card.c.program_id == program_id)
-        .group_by(card.c.balance)
+        _of(merchant_id)
+        .where(card.c.program_id == program_id, card.c.version.in_(versions))
+        .order_by(card.c.id)
+        .with_for_update()
     )
-    return {row.balance: row.n_cards for row in rows}
+    return [_card(row) for row in rows.all()]
 
 
 def add_card(
@@ -143,15 +174,15 @@ def update_card(tx: Tx, held: Card, **values: Any) -> None:
     values["revision"] = card.c.revision + 1
     tx.execute(card.update().where(mine).values(values))
     tx.signal(f"card:{held.id}")
+    if held.merged_into is not None:
+        tx.signal(f"card:{held.merged_into}")
 
 
-def move_cards(
-    tx: Tx, merchant_id: MerchantId, program_id: ProgramId, version: int
-) -> int:
-    """Put every card of a program on `version`; how many there are."""
-    mine = (card.c.merchant_id == merchant_id) & (card.c.program_id == program_id)
-    values = {"version": version, "revision": card.c.revision + 1}
-    return tx.execute(card.update().where(mine).values(values)).rowcount
+def _standing(tx: Tx, held: Card | None) -> Card | None:
+    """The card that stands for `held`: itself, or the one that it was linked to."""
+    if held is None or held.merged_into is None:
+        return held
+    return _first(tx, _of(held.merchant_id).where(card.c.id == held.merged_into))
 
 
 def _of(merchant_id: MerchantId) -> Select[Any]:

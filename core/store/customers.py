@@ -21,16 +21,43 @@ from core.vault import new_digits
 
 
 def find_customer(
-    tx: Tx, merchant_id: MerchantId, *, lock: bool = False, **where: str
+    tx: Tx,
+    merchant_id: MerchantId,
+    *,
+    lock: bool = False,
+    own: bool = False,
+    **where: str,
 ) -> Customer | None:
-    """The customer with e.g. `line_user_id=…` or `member_no=…`, or None."""
+    """The customer with e.g. `line_user_id=…` or `member_no=…`, or None.
+
+    Who was linked to another customer is that one; `own` asks for the very row.
+    """
     statement = select(customer).where(customer.c.merchant_id == merchant_id)
     for column, value in where.items():
         statement = statement.where(customer.c[column] == value)
     if lock:
         statement = statement.with_for_update()
-    row = tx.execute(statement).first()
-    return None if row is None else _customer(row)
+    row = tx.execute(statement.order_by(customer.c.id)).first()
+    if row is None:
+        return None
+    if row.merged_into is None or own:
+        return _customer(row)
+    return find_customer(tx, merchant_id, lock=lock, own=True, id=row.merged_into)
+
+
+def linked_customers(
+    tx: Tx, merchant_id: MerchantId, customer_id: CustomerId
+) -> list[Customer]:
+    """The very customers that were linked to this one, oldest first."""
+    rows = tx.execute(
+        select(customer)
+        .where(
+            customer.c.merchant_id == merchant_id,
+            customer.c.merged_into == customer_id,
+        )
+        .order_by(customer.c.id)
+    )
+    return [_customer(row) for row in rows]
 
 
 def add_customer(
@@ -96,19 +123,24 @@ def append_refusal(
 
 
 def refusals_since(
-    tx: Tx, merchant_id: MerchantId, customer_id: CustomerId, why: str, since: datetime
+    tx: Tx,
+    merchant_id: MerchantId,
+    why: str,
+    since: datetime,
+    customer_id: CustomerId | None = None,
 ) -> list[datetime]:
-    """When this customer was refused for `why` since then, oldest first."""
-    rows = tx.execute(
-        select(refusal.c.at)
-        .where(
-            refusal.c.merchant_id == merchant_id,
-            refusal.c.customer_id == customer_id,
-            refusal.c.why == why,
-            refusal.c.at > since,
-        )
-        .order_by(refusal.c.at)
+    """When codes were refused for `why` since then, oldest first.
+
+    This customer's, or with None all of the merchant's.
+    """
+    statement = select(refusal.c.at).where(
+        refusal.c.merchant_id == merchant_id,
+        refusal.c.why == why,
+        refusal.c.at > since,
     )
+    if customer_id is not None:
+        statement = statement.where(refusal.c.customer_id == customer_id)
+    rows = tx.execute(statement.order_by(refusal.c.at))
     return [row.at for row in rows]
 
 

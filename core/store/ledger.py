@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, literal, select, union_all
 
 from core.database import Tx
 from core.ids import new_id
@@ -24,6 +24,7 @@ from core.rules.types import (
     Voucher,
     VoucherId,
 )
+from core.store.cards import group_of
 from core.store.tables import card, ledger_entry, voucher
 from core.vault import new_digits
 
@@ -40,17 +41,22 @@ def append_entries(
     staff_id: StaffId | None = None,
     reason: str = "",
     undoes: EntryId | None = None,
+    cause: EntryId | None = None,
+    amount: int | None = None,
+    card_values: Mapping[str, Any] | None = None,
 ) -> list[EntryId]:
     """Append one entry a step to a (locked) card's ledger; their ids in order.
 
-    The step of kind "undo" counters the entry `undoes`.
+    Steps of kind "undo" counter their own `undoes`, else this one. `amount` was paid
+    for the step of kind "stamp". `card_values` change the card at the same time.
     """
     mine = (card.c.merchant_id == held.merchant_id) & (card.c.id == held.id)
+    values: dict[str, Any] = {"n_entries": card.c.n_entries + len(steps)}
+    if card_values is not None:
+        values |= {**card_values, "revision": card.c.revision + 1}
+        tx.signal(f"card:{held.id}")
     last = tx.execute(
-        card.update()
-        .where(mine)
-        .values(n_entries=card.c.n_entries + len(steps))
-        .returning(card.c.n_entries)
+        card.update().where(mine).values(values).returning(card.c.n_entries)
     ).scalar_one()
     rows = [
         {
@@ -65,7 +71,10 @@ def append_entries(
             "version": version,
             "shop_id": shop_id,
             "staff_id": staff_id,
-            "undoes": undoes if step.kind == "undo" else None,
+            "undoes": (step.undoes or undoes) if step.kind == "undo" else None,
+            "cause": cause,
+            "amount": amount if step.kind == "stamp" else None,
+            "remainder": step.remainder,
             "reason": reason,
             "at": now,
         }
@@ -105,26 +114,53 @@ def load_entry(tx: Tx, merchant_id: MerchantId, entry_id: EntryId) -> Entry | No
     return None if row is None else _entry(row)
 
 
-def grants_since(tx: Tx, held: Card, since: datetime) -> list[datetime]:
-    """When this card got stamps since then; grants that were undone do not count."""
+def grants_since(tx: Tx, held: Card, since: datetime) -> list[tuple[datetime, int]]:
+    """When this card got stamps since then, and how many, oldest first.
+
+    Also those of the cards that led to it, by rank-up or by linking. Grants that were
+    undone do not count, nor do those for a stamp that had been missing.
+    """
     entry, undo = ledger_entry, ledger_entry.alias("undo")
     undone = (
         select(undo.c.id)
         .where(undo.c.merchant_id == entry.c.merchant_id, undo.c.undoes == entry.c.id)
         .exists()
     )
+    before = card.alias("before")
+    led_here = select(before.c.id).where(before.c.merchant_id == held.merchant_id)
+    cards = union_all(
+        select(literal(held.id)),
+        led_here.where(before.c.next_card_id == held.id),
+        led_here.where(before.c.merged_into == held.id),
+    )
     rows = tx.execute(
-        select(entry.c.at)
+        select(entry.c.at, entry.c.stamps)
         .where(
             entry.c.merchant_id == held.merchant_id,
-            entry.c.card_id == held.id,
+            entry.c.card_id.in_(cards),
             entry.c.kind == "stamp",
+            entry.c.stamps > 0,
+            entry.c.how != "claim",
             entry.c.at > since,
             ~undone,
         )
         .order_by(entry.c.at)
     )
-    return [row.at for row in rows]
+    return [(row.at, row.stamps) for row in rows]
+
+
+def entries_caused_by(tx: Tx, merchant_id: MerchantId, cause: EntryId) -> list[Entry]:
+    """The parts of a grant that went to other cards, or to another round."""
+    rows = tx.execute(
+        select(ledger_entry)
+        .where(
+            ledger_entry.c.merchant_id == merchant_id,
+            ledger_entry.c.cause == cause,
+            ledger_entry.c.kind.in_(("stamp", "merge")),
+        )
+        .order_by(ledger_entry.c.card_id, ledger_entry.c.seq)
+    )
+    return [_entry(row) for row in rows]
 
 
 def add_voucher(
@@ -145,7 +181,8 @@ def add_voucher(
             card_id=held.id,
             number=new_digits(4),
             name=reward.name,
-            reward_at=reward.at,
+            # A gift is at no count of stamps, and taking stamps off never voids it.
+            reward_at=reward.at or None,
             state="issued",
             entry_id=entry_id,
             issued_at=now,
@@ -158,12 +195,15 @@ def add_voucher(
 def list_vouchers(
     tx: Tx, merchant_id: MerchantId, card_id: CardId, now: datetime
 ) -> list[Voucher]:
-    """A card's vouchers that can still be used, oldest first."""
+    """A card's vouchers that can still be used, oldest first.
+
+    Also those of the cards that are linked with it.
+    """
     rows = tx.execute(
         select(voucher)
         .where(
             voucher.c.merchant_id == merchant_id,
-            voucher.c.card_id == card_id,
+            voucher.c.card_id.in_(group_of(merchant_id, card_id)),
             voucher.c.state == "issued",
             (voucher.c.expires_at.is_(None)) | (voucher.c.expires_at > now),
         )

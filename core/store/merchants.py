@@ -34,6 +34,15 @@ def load_merchant(tx: Tx, merchant_id: MerchantId) -> Merchant:
     return _merchant(row)
 
 
+def lock_merchant(tx: Tx, merchant_id: MerchantId) -> None:
+    """Until the end of the transaction nobody else gets this lock.
+
+    It is weaker than FOR UPDATE: rows that point to the merchant may still be made.
+    """
+    mine = select(merchant.c.id).where(merchant.c.id == merchant_id)
+    tx.execute(mine.with_for_update(key_share=True))
+
+
 def find_merchant(tx: Tx, key: str) -> Merchant | None:
     """The merchant with this key, or None."""
     row = tx.execute(select(merchant).where(merchant.c.key == key)).first()
@@ -73,6 +82,15 @@ def list_shops(tx: Tx, merchant_id: MerchantId) -> list[Shop]:
         )
         for r in rows
     ]
+
+
+def lock_shop(tx: Tx, merchant_id: MerchantId, shop_id: ShopId) -> None:
+    """Keep others from making this shop's codes until the end of the transaction."""
+    tx.execute(
+        select(shop.c.id)
+        .where(shop.c.merchant_id == merchant_id, shop.c.id == shop_id)
+        .with_for_update()
+    )
 
 
 def put_shop(

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, case, literal, or_, select
+from sqlalchemy import ColumnElement, Select, case, literal, or_, select, true
 
 from core.database import Tx
 from core.rules.types import MerchantId
@@ -81,11 +81,20 @@ def take_deliveries(
     lease_seconds: float,
     now: datetime,
     but: Collection[MerchantId] = (),
+    *,
+    only: str | None = None,
+    never: str | None = None,
 ) -> list[Delivery]:
     """Lease up to `limit` topics that are behind and due, stamps first.
 
-    `but` names merchants that have had their share for now.
+    `but` names merchants that have had their share for now; `only` and `never` a kind
+    of topics ("hook") that is taken alone, or not at all.
     """
+    kind: ColumnElement[bool] = true()
+    if only is not None:
+        kind = outbox.c.topic.startswith(f"{only}:")
+    if never is not None:
+        kind = ~outbox.c.topic.startswith(f"{never}:")
     rows = tx.execute(
         select(outbox)
         .where(
@@ -93,6 +102,7 @@ def take_deliveries(
             outbox.c.dead.is_(False),
             outbox.c.due_at <= now,
             outbox.c.merchant_id.not_in(but),
+            kind,
             or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= now),
         )
         .order_by(outbox.c.priority, outbox.c.due_at)

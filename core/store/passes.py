@@ -17,6 +17,7 @@ from core.rules.types import (
     PassId,
     ProgramId,
 )
+from core.store.cards import group_of
 from core.store.outbox import announce, announce_all
 from core.store.tables import card, held_pass, pass_device
 from core.store.upsert import put_if_new
@@ -58,8 +59,13 @@ def load_pass(tx: Tx, pass_id: PassId) -> HeldPass | None:
 def announce_passes(
     tx: Tx, merchant_id: MerchantId, card_id: CardId, now: datetime
 ) -> None:
-    """The card changed: move its passes' Last-Modified on and have them refreshed."""
-    mine = (held_pass.c.merchant_id == merchant_id) & (held_pass.c.card_id == card_id)
+    """The card changed: move its passes' Last-Modified on and have them refreshed.
+
+    Cards that are linked with it show the same, so their passes too.
+    """
+    mine = (held_pass.c.merchant_id == merchant_id) & held_pass.c.card_id.in_(
+        group_of(merchant_id, card_id)
+    )
     rows = tx.execute(
         held_pass.update()
         .where(mine)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from core.rules.types import (
     MerchantId,
     Program,
     ProgramId,
+    ProgramState,
     StaffId,
 )
 from core.store.tables import picture, program, program_version
@@ -98,6 +100,43 @@ def promises(tx: Tx, held: Card) -> tuple[Expiry, ...]:
     return tuple(_published(held.program_id, r.version, r.design).expires for r in rows)
 
 
+def designs_between(
+    tx: Tx, held: Card, oldest: int, also: Collection[int] = ()
+) -> dict[int, Design]:
+    """The designs that a card went through from version `oldest` on, by version.
+
+    Those that moved the cards that were out there, `oldest`, the card's own, and any
+    of `also`.
+    """
+    table, own = program_version, {oldest, held.version, *also}
+    rows = tx.execute(
+        select(table.c.version, table.c.design)
+        .where(
+            table.c.merchant_id == held.merchant_id,
+            table.c.program_id == held.program_id,
+            (table.c.version.between(oldest, held.version) & table.c.moved_cards)
+            | table.c.version.in_(own),
+        )
+        .order_by(table.c.version)
+    )
+    return {r.version: _published(held.program_id, r.version, r.design) for r in rows}
+
+
+def designs_of(
+    tx: Tx, merchant_id: MerchantId, program_id: ProgramId, versions: Collection[int]
+) -> dict[int, Design]:
+    """These versions of a program, by version."""
+    table = program_version
+    rows = tx.execute(
+        select(table.c.version, table.c.design).where(
+            table.c.merchant_id == merchant_id,
+            table.c.program_id == program_id,
+            table.c.version.in_(versions),
+        )
+    )
+    return {r.version: _published(program_id, r.version, r.design) for r in rows}
+
+
 def add_program(
     tx: Tx, merchant_id: MerchantId, key: str, position: int, now: datetime
 ) -> ProgramId:
@@ -125,8 +164,13 @@ def append_version(
     design: Design,
     staff_id: StaffId | None,
     now: datetime,
+    *,
+    moved_cards: bool = True,
 ) -> None:
-    """Publish `design` as `version`; the draft is used up."""
+    """Publish `design` as `version`; the draft is used up.
+
+    `moved_cards`: the cards that are out there take it too.
+    """
     tx.execute(
         program_version.insert().values(
             merchant_id=merchant_id,
@@ -135,6 +179,7 @@ def append_version(
             design=design_to_dict(design),
             published_at=now,
             published_by=staff_id,
+            moved_cards=moved_cards,
         )
     )
     _update(tx, merchant_id, program_id, version=version, draft=None)
@@ -146,6 +191,13 @@ def put_draft(
     """Keep (or with None, drop) what the merchant is typing."""
     draft = None if design is None else design_to_dict(design)
     _update(tx, merchant_id, program_id, draft=draft)
+
+
+def put_state(
+    tx: Tx, merchant_id: MerchantId, program_id: ProgramId, state: ProgramState
+) -> None:
+    """Pause, archive or reopen a program."""
+    _update(tx, merchant_id, program_id, state=state)
 
 
 def put_picture(

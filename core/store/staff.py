@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,15 @@ from core.ids import new_id
 from core.rules.types import MerchantId, Staff, StaffId
 from core.store.tables import api_key, merchant, session, staff
 from core.store.upsert import put_if_new
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """A machine's key as people may see it: its value is known to nobody."""
+
+    id: str
+    name: str
+    created_at: datetime
 
 
 def staff_rows(tx: Tx, email: str) -> list[Row[Any]]:
@@ -96,6 +106,48 @@ def add_api_key(
         "created_at": now,
     }
     return put_if_new(tx, api_key, row, "merchant_id", "name")
+
+
+def renew_api_key(
+    tx: Tx, merchant_id: MerchantId, name: str, key_hash: str, now: datetime
+) -> bool:
+    """Put a fresh key in the place of a revoked one; False where there is none."""
+    over = (
+        (api_key.c.merchant_id == merchant_id)
+        & (api_key.c.name == name)
+        & api_key.c.revoked_at.is_not(None)
+    )
+    # A new id too: a page that still shows the old key must not revoke this one.
+    row = {
+        "id": new_id(now),
+        "key_hash": key_hash,
+        "created_at": now,
+        "revoked_at": None,
+    }
+    return tx.execute(api_key.update().where(over).values(row)).rowcount == 1
+
+
+def revoke_api_key(
+    tx: Tx, merchant_id: MerchantId, key_id: str, now: datetime
+) -> str | None:
+    """End a key for good; its name, or None where no such key is good."""
+    good = (
+        (api_key.c.merchant_id == merchant_id)
+        & (api_key.c.id == key_id)
+        & api_key.c.revoked_at.is_(None)
+    )
+    ended = api_key.update().where(good).values(revoked_at=now)
+    return tx.execute(ended.returning(api_key.c.name)).scalar_one_or_none()
+
+
+def list_api_keys(tx: Tx, merchant_id: MerchantId) -> list[ApiKey]:
+    """The merchant's keys that are good, by name."""
+    rows = tx.execute(
+        select(api_key)
+        .where(api_key.c.merchant_id == merchant_id, api_key.c.revoked_at.is_(None))
+        .order_by(api_key.c.name)
+    )
+    return [ApiKey(id=r.id, name=r.name, created_at=r.created_at) for r in rows]
 
 
 def merchant_id_of_key(tx: Tx, key_hash: str) -> MerchantId | None:

@@ -47,6 +47,13 @@ customer = Table(
     Index("ix_customer_merchant_id_birthday", "merchant_id", "birthday"),
     Index("ix_customer_merchant_id_merged_into", "merchant_id", "merged_into"),
     Index("ix_customer_merchant_id_external_id", "merchant_id", "external_id"),
+    Index(
+        "ix_customer_referred",
+        "merchant_id",
+        "referred_by",
+        sqlite_where=text("referred_by IS NOT NULL"),
+        postgresql_where=text("referred_by IS NOT NULL"),
+    ),
 )
 
 card = Table(
@@ -222,4 +229,11 @@ till_code = Table(
     Index("ix_till_code_code", "code"),
     Index("ix_till_code_merchant_id_digits", "merchant_id", "digits"),
     Index("ix_till_code_merchant_id_batch_id", "merchant_id", "batch_id"),
+    Index(
+        "ix_till_code_open",
+        "merchant_id",
+        "expires_at",
+        sqlite_where=text("claimed_at IS NULL"),
+        postgresql_where=text("claimed_at IS NULL"),
+    ),
 )

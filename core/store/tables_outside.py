@@ -110,6 +110,7 @@ hook = Table(
     Column("sealed_secret", Text, nullable=False),
     Column("events", JSON, nullable=False),
     at_column("created_at"),
+    at_column("stopped_at", null=True),
     PrimaryKeyConstraint("merchant_id", "id"),
 )
 

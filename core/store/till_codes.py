@@ -10,6 +10,7 @@ from sqlalchemy import Row, select
 from core.database import Tx
 from core.rules.types import (
     CardId,
+    CustomerId,
     EntryId,
     MerchantId,
     ProgramId,
@@ -17,7 +18,7 @@ from core.rules.types import (
     StaffId,
     TillCode,
 )
-from core.store.tables import till_code
+from core.store.tables import code_use, till_code
 
 
 def add_till_code(tx: Tx, code: TillCode, now: datetime) -> None:
@@ -45,7 +46,7 @@ def find_till_code(
     tx: Tx, merchant_id: MerchantId, text: str, *, lock: bool = False
 ) -> TillCode | None:
     """The newest code of this merchant with these letters or digits, or None."""
-    column = till_code.c.digits if _is_digits(text) else till_code.c.code
+    column = till_code.c.digits if is_digits(text) else till_code.c.code
     statement = (
         select(till_code)
         .where(till_code.c.merchant_id == merchant_id, column == text)
@@ -90,6 +91,87 @@ def waiting_codes(tx: Tx, merchant_id: MerchantId, now: datetime) -> list[TillCo
     return [_till_code(row) for row in rows]
 
 
+def window_code(
+    tx: Tx,
+    merchant_id: MerchantId,
+    program_id: ProgramId,
+    shop_id: ShopId,
+    stamps: int,
+    started_at: datetime,
+) -> TillCode | None:
+    """The code of the window that began at `started_at` at this shop, or None."""
+    row = tx.execute(
+        select(till_code).where(
+            till_code.c.merchant_id == merchant_id,
+            till_code.c.claimed_at.is_(None),
+            till_code.c.expires_at > started_at,
+            till_code.c.kind == "window",
+            till_code.c.created_at == started_at,
+            till_code.c.program_id == program_id,
+            till_code.c.shop_id == shop_id,
+            till_code.c.stamps == stamps,
+        )
+    ).first()
+    return None if row is None else _till_code(row)
+
+
+def printed_codes(tx: Tx, merchant_id: MerchantId) -> list[TillCode]:
+    """The printed codes that are not revoked, newest first."""
+    rows = tx.execute(
+        select(till_code)
+        .where(
+            till_code.c.merchant_id == merchant_id,
+            till_code.c.kind == "printed",
+            till_code.c.expires_at.is_(None),
+        )
+        .order_by(till_code.c.created_at.desc(), till_code.c.code)
+    )
+    return [_till_code(row) for row in rows]
+
+
+def codes_of_batch(tx: Tx, merchant_id: MerchantId, batch_id: str) -> list[TillCode]:
+    """A batch's receipt codes, in the order of their letters."""
+    rows = tx.execute(
+        select(till_code)
+        .where(till_code.c.merchant_id == merchant_id, till_code.c.batch_id == batch_id)
+        .order_by(till_code.c.code)
+    )
+    return [_till_code(row) for row in rows]
+
+
+def was_used(tx: Tx, code: TillCode, customer_id: CustomerId, day: str) -> bool:
+    """Has this customer used this code of many on this day ("": ever)?"""
+    statement = select(code_use.c.code).where(
+        code_use.c.merchant_id == code.merchant_id,
+        code_use.c.code == code.code,
+        code_use.c.customer_id == customer_id,
+        code_use.c.day == day,
+    )
+    return tx.execute(statement).first() is not None
+
+
+def note_use(
+    tx: Tx,
+    code: TillCode,
+    customer_id: CustomerId,
+    day: str,
+    entry_id: EntryId,
+    now: datetime,
+) -> None:
+    """This customer has used a code of many; the key forbids a second time."""
+    row = {
+        "merchant_id": code.merchant_id,
+        "code": code.code,
+        "customer_id": customer_id,
+        "day": day,
+        "entry_id": entry_id,
+        "at": now,
+    }
+    tx.execute(code_use.insert().values(row))
+    tx.signal(f"till:{code.code}")
+    tx.signal(f"tills:{code.merchant_id}")
+
+
 def claim_till_code(
     tx: Tx, code: TillCode, card_id: CardId, entry_id: EntryId, now: datetime
 ) -> None:
@@ -111,7 +193,8 @@ def _update(tx: Tx, code: TillCode, **values: Any) -> None:
     tx.signal(f"tills:{code.merchant_id}")
 
 
-def _is_digits(text: str) -> bool:
+def is_digits(text: str) -> bool:
+    """Is this a six-digit twin, not the letters of a code?"""
     return len(text) == 6 and text.isdecimal()  # noqa: PLR2004 -- the six-digit twin
 
 

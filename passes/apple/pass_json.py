@@ -11,6 +11,7 @@ from functools import cache, lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from core.card_words import say_card
 from core.rules.colours import legible, rgb
 from core.rules.face import CardFace
 from core.rules.types import Language, Voucher
@@ -96,12 +97,7 @@ def _count(words: _Words, face: CardFace) -> Json:
 
 
 def _next(words: _Words, face: CardFace) -> Json:
-    if face.state != "active":
-        text = words.label(f"card.{face.state}")
-    elif face.next_reward is None:
-        text = words.label("card.next_none")
-    else:
-        text = words.say("card.next", n=face.to_next, reward=face.next_reward.name)
+    text = words.put(lambda language: say_card(face, language).first)
     return _field("next", words.label("card.next_reward"), text)
 
 
@@ -110,6 +106,9 @@ def _auxiliary(words: _Words, face: CardFace) -> list[Json]:
     if face.vouchers:
         ready = words.say("apple.ready", n=len(face.vouchers))
         fields.append(_field("ready", words.label("card.rewards"), ready))
+    if face.to_spend is not None:
+        left = words.put(lambda language: say_card(face, language).spend_short)
+        fields.append(_field("spend", words.label("card.next_stamp"), left))
     if face.expires_at is not None:
         label = words.label("card.valid_until")
         ends_at, zone = face.expires_at, face.timezone
@@ -122,6 +121,7 @@ def _back(words: _Words, face: CardFace, public_url: str, card_url: str) -> list
     # The pass's own contact and the service's: Apple wants both on the back.
     contact = "\n".join(filter(None, (face.merchant_name, face.contact)))
     rows = (
+        ("standing", "apple.standing", words.put(lambda t: _standing(face, t))),
         ("vouchers", "card.rewards", words.put(lambda t: _vouchers(face, t))),
         ("program", "apple.program", words.plain(face.program_name)),
         ("guide", "card.guide", words.plain(face.guide.strip())),
@@ -157,6 +157,13 @@ def _when_and_where(words: _Words, face: CardFace) -> Json:
         if shop.latitude is not None and shop.longitude is not None
     ]
     return found | ({"locations": near[:_MAX_LOCATIONS]} if near else {})
+
+
+def _standing(face: CardFace, language: Language) -> str:
+    """What is too long for the front of the pass."""
+    if face.state == "active" and not face.is_full and not face.ranked_up:
+        return ""
+    return say_card(face, language).first
 
 
 def _vouchers(face: CardFace, language: Language) -> str:

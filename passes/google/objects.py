@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from core.card_words import say_card, say_stopped
 from core.rules.face import CardFace, FaceState
 from core.rules.types import (
     HeldPass,
@@ -148,12 +149,18 @@ def bare(face: CardFace, held: HeldPass, *, issuer_id: str) -> Json:
 
     All that stays are the ids and the words that the card has been stopped.
     """
-    words = _sentence("card.stopped")
     return {
         "id": object_id(issuer_id, held.id),
         "classId": class_id(issuer_id, face.program_id),
         "state": "INACTIVE",
-        "textModulesData": [_text(NEXT, face, _sentence("card.next_reward"), words)],
+        "textModulesData": [
+            _text(
+                NEXT,
+                face,
+                _sentence("card.next_reward"),
+                lambda tongue: say_stopped(face, tongue),
+            )
+        ],
     }
 
 
@@ -192,9 +199,13 @@ def _texts(face: CardFace) -> list[Json]:
             NEXT,
             face,
             _sentence("card.next_reward"),
-            lambda tongue: _next(face, tongue),
+            lambda tongue: say_card(face, tongue).first,
         ),
     ]
+    if face.to_spend is not None:
+        title = _sentence("card.next_stamp")
+        left = _text("spend", face, title, lambda t: say_card(face, t).spend_short)
+        texts.append(left)
     if face.vouchers:
         lines = _text(
             "vouchers", face, _sentence("card.rewards"), lambda t: _vouchers(face, t)
@@ -209,14 +220,6 @@ def _circles(face: CardFace) -> str:
     filled = min(face.balance, face.goal)
     row = "●" * filled + "○" * (face.goal - filled)
     return " ".join(row[at : at + 5] for at in range(0, len(row), 5))
-
-
-def _next(face: CardFace, language: Language) -> str:
-    if face.state != "active":
-        return say(f"card.{face.state}", language)
-    if face.next_reward is None:
-        return say("card.next_none", language)
-    return say("card.next", language, n=face.to_next, reward=face.next_reward.name)
 
 
 def _vouchers(face: CardFace, language: Language) -> str:

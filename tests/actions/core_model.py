@@ -8,7 +8,6 @@ from calendar import monthrange
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
 
 from core.rules.types import Design
 
@@ -38,21 +37,36 @@ def ends_at(design: Design, first: datetime | None, last: datetime | None):
     return end_of(date(year, month + 1, min(day.day, longest)))
 
 
-def later(one: datetime | None, other: datetime | None):
-    return None if one is None or other is None else max(one, other)
+def takes_stamps(design: Design, now: datetime) -> bool:
+    """Is the design's fixed last day still to come?"""
+    end = ends_at(design, now, now)
+    return end is None or end > now
+
+
+def is_doubled(design: Design, now: datetime) -> bool:
+    """Do its double hours cover this minute?"""
+    for span in design.double_hours:
+        for back in (0, 1):
+            local = now + ZONE - timedelta(days=back)
+            minute = local.hour * 60 + local.minute + 1440 * back
+            end = span.end if span.end > span.start else span.end + 1440
+            if local.weekday() in span.days and span.start <= minute < end:
+                return True
+    return False
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something in a card's life: give, take, expire or publish."""
+    """Something in a card's life: give, take, expire or turn (to another version)."""
 
     what: str
     at: datetime
     stamps: int = 0
-    how: str = ""  # of give: grant, adjust, bonus
+    how: str = ""  # of give: grant, claim, adjust, bonus, merge
     entry: str = ""
     design: Design | None = None  # in force after it
-    moved: bool = False  # of publish: it changed what the card shows
+    moved: bool = False  # of turn: it changed what the card shows
+    kept: int = 0  # of give: what changed of the remainder
 
 
 @dataclass
@@ -97,7 +111,7 @@ class Shown:
             self.earned.remove(at)
         return gone
 
-    def publish(self, old: Design, new: Design) -> bool:
+    def turn(self, old: Design, new: Design) -> bool:
         """True when the card moved; rewards of a lowered goal count as earned."""
         if old.goal == new.goal:
             return False
@@ -116,11 +130,13 @@ class ModelCard:
     """One card: its story, and what follows from it."""
 
     def __init__(self, design: Design, now: datetime) -> None:
-        self.first_design = self.design = design
+        self.first_design = self.design = self.newest = design
         self.story: list[Event] = []
         self.undone: set[str] = set()
         self.tickets: dict[str, Ticket] = {}
-        self.total = self.cycle = 0
+        self.total = self.cycle = self.remainder = 0
+        self.promises = [design]
+        self.extended_to: datetime | None = None
         self.expires_at = ends_at(design, None, None)
         if design.bonus:
             self.story.append(
@@ -152,8 +168,8 @@ class ModelCard:
             event = self.story[start]
             shown.stamps, design = event.stamps, event.design
         for event in self.story[start + 1 :]:
-            if event.what == "publish":
-                if shown.publish(design, event.design):
+            if event.what == "turn":
+                if shown.turn(design, event.design):
                     return None
                 design = event.design
             elif event.entry in self.undone or event.entry == without:
@@ -172,12 +188,13 @@ class ModelCard:
 
     def uses(self) -> list[Event]:
         """What was given since the last expiry and kept."""
-        return [e for e in self._life() if e.what == "give"]
-
-    def _life(self) -> list[Event]:
         expired = [i for i, e in enumerate(self.story) if e.what == "expire"]
         life = self.story[expired[-1] + 1 :] if expired else self.story
-        return [e for e in life if e.entry not in self.undone]
+        return [e for e in life if self._counts(e)]
+
+    def _counts(self, event: Event) -> bool:
+        given = event.what == "give" and event.stamps > 0
+        return given and event.entry not in self.undone
 
     @property
     def first_stamp_at(self) -> datetime | None:
@@ -186,51 +203,132 @@ class ModelCard:
 
     @property
     def last_stamp_at(self) -> datetime | None:
-        given = [
-            e.at
-            for e in self.story
-            if e.what == "give" and e.how != "bonus" and e.entry not in self.undone
-        ]
-        return max(given, default=None)
+        return max((e.at for e in self.story if self._counts(e)), default=None)
 
-    def granted_at(self) -> list[datetime]:
-        return [
-            e.at for e in self.story if e.how == "grant" and e.entry not in self.undone
-        ]
+    def granted(self) -> list[tuple[datetime, int]]:
+        """The grants that limits count: one of several legs is one grant."""
+        found: dict[str, tuple[datetime, int]] = {}
+        for event in self.story:
+            if event.how == "grant" and self._counts(event):
+                before = found.get(event.entry, (event.at, 0))[1]
+                found[event.entry] = (event.at, before + event.stamps)
+        return list(found.values())
+
+    def promised(self, first: datetime | None, last: datetime | None):
+        """The latest end that any version since the card began has promised."""
+        ends = [ends_at(design, first, last) for design in self.promises]
+        ends += [self.extended_to] if self.extended_to else []
+        return None if None in ends else max(ends)
 
     # --- doing -------------------------------------------------------------------
 
     def limited(self, now: datetime) -> tuple[str, datetime] | None:
-        limit, given = self.design.limit, self.granted_at()
-        today = [at for at in given if business_day(at) == business_day(now)]
+        limit, given = self.design.limit, self.granted()
+        today = [n for at, n in given if business_day(at) == business_day(now)]
         tomorrow = end_of(business_day(now))
+        found = []
         if limit.kind == "day" and today:
-            return "already_today", tomorrow
+            found.append((tomorrow, "already_today"))
         if limit.kind == "per_day" and len(today) >= limit.n:
-            return "daily_cap", tomorrow
+            found.append((tomorrow, "daily_cap"))
         if limit.kind == "hours" and given:
-            again = max(given) + timedelta(hours=limit.n)
+            again = max(at for at, _ in given) + timedelta(hours=limit.n)
             if again > now:
-                return "too_soon", again
-        return None
+                found.append((again, "too_soon"))
+        if self.design.day_cap and sum(today) >= self.design.day_cap:
+            found.append((tomorrow, "daily_cap"))
+        if not found:
+            return None
+        retry_at = max(at for at, _ in found)
+        return next((why, at) for at, why in found if at == retry_at)
 
-    def would_end_at(self, now: datetime) -> datetime | None:
-        first = None if self.is_expired(now) else self.first_stamp_at
-        fresh = ends_at(self.design, first or now, now)
-        return fresh if first is None else later(self.expires_at, fresh)
+    def worth(self, stamps: int, amount: int | None, now: datetime) -> tuple[int, int]:
+        """How many stamps, and how much of the amount is kept."""
+        kept = 0
+        if amount is not None:
+            before = 0 if self.is_expired(now) else self.remainder
+            stamps, paid = 0, before + amount
+            while paid >= self.design.spend.per:
+                stamps, paid = stamps + 1, paid - self.design.spend.per
+            kept = paid - before
+        if is_doubled(self.design, now):
+            stamps *= 2
+        if self.design.day_cap:
+            today = business_day(now)
+            had = sum(n for at, n in self.granted() if business_day(at) == today)
+            stamps = min(stamps, self.design.day_cap - had)
+        return stamps, kept
 
-    def give(self, count: int, how: str, entry: str, now: datetime) -> list[int]:
-        """Give stamps; the stamp counts of the rewards that they earn, in order."""
-        end = self.would_end_at(now)
-        if self.is_expired(now) and (self.balance or self.first_stamp_at):
-            self.story.append(Event("expire", now, design=self.design))
+    def would_end_at(self, now: datetime, *, uses: bool = True) -> datetime | None:
+        """Until when the card would be good after a stamp (or a purchase) now."""
+        expired = self.is_expired(now)
+        if expired:
+            turns = uses and self._turns(now)
+            design = self.newest if turns else self.design
+            return ends_at(design, now if uses else None, now if uses else None)
+        if self._turns(now) and uses and self.balance == self.design.goal:
+            first = self.first_stamp_at or now
+            ends = [ends_at(self.newest, first, now)]
+            ends += [self.extended_to] if self.extended_to else []
+            return None if None in ends else max(ends)
+        first = self.first_stamp_at
+        if uses:
+            return self.promised(first or now, now)
+        return self.promised(first, first and self.last_stamp_at)
+
+    def give(
+        self, count: int, how: str, entry: str, now: datetime, kept: int = 0
+    ) -> list[tuple[int, int]]:
+        """Give stamps; the stamp counts of the rewards that they earn, in order, each
+        with the index of its event.
+        """
+        earned, left = [], count
+        while True:
+            if left and self._turns(now) and self._is_at_its_end(now):
+                self._turn(now)
+            part = left
+            if left and self._turns(now):
+                room = self.design.goal
+                room -= 0 if self.is_expired(now) else self.balance
+                part = min(left, room)
+            earned += self._give_on(part, how, entry, now, kept)
+            left, kept = left - part, 0
+            if not left:
+                return earned
+
+    def _turns(self, now: datetime) -> bool:
+        return self.newest is not self.design and takes_stamps(self.newest, now)
+
+    def _is_at_its_end(self, now: datetime) -> bool:
+        return self.is_expired(now) or self.balance == self.design.goal
+
+    def _turn(self, now: datetime) -> None:
+        if self.is_expired(now):
+            self.design = self.newest
+        else:
+            self.move(self.newest, now)
+        self.promises = [self.newest]
+
+    def _give_on(self, count: int, how: str, entry: str, now: datetime, kept: int):
+        if self.is_expired(now):
+            if self.first_stamp_at or self.balance or self.remainder:
+                self.expire(now)
+            self.promises, self.extended_to = [self.design], None
         before = self.shown()
-        self.story.append(Event("give", now, count, how, entry, self.design))
+        self.story.append(Event("give", now, count, how, entry, self.design, kept=kept))
         after = self.shown()
         self.total += count
         self.cycle += after.full - before.full
-        self.expires_at = end
-        return after.earned[len(before.earned) :]
+        self.remainder += kept
+        first = self.first_stamp_at
+        self.expires_at = self.promised(first, first and self.last_stamp_at)
+        born = len(self.story) - 1
+        return [(at, born) for at in after.earned[len(before.earned) :]]
+
+    def expire(self, now: datetime) -> None:
+        """Its stamps have gone; it says so until the next one."""
+        self.story.append(Event("expire", now, design=self.design))
+        self.remainder, self.promises, self.extended_to = 0, [self.design], None
 
     def take(self, count: int, entry: str, now: datetime) -> None:
         self.cycle -= self.balance == self.design.goal
@@ -240,35 +338,51 @@ class ModelCard:
     def lost_by_taking(self, count: int) -> list[int]:
         return self.shown().take(count, self.design)
 
-    def publish(self, design: Design, now: datetime) -> list[int]:
+    def publish(self, design: Design, now: datetime, *, moves: bool) -> list[int]:
         """A new version; the stamp counts of the rewards that it brings."""
+        self.newest = design
+        if not moves:
+            return []
+        expires, old = design.expires, self.design
+        gone = self.is_expired(now) and self.first_stamp_at is None
+        earned = self.move(design, now)
+        self.promises.append(design)
+        if (old.goal, old.expires) != (design.goal, expires) and not gone:
+            first = self.first_stamp_at
+            self.expires_at = self.promised(first, first and self.last_stamp_at)
+        return earned
+
+    def move(self, design: Design, now: datetime) -> list[int]:
+        """On to another version; the stamp counts of the rewards that it brings."""
         shown = self.shown()
         before, full = len(shown.earned), shown.full
-        moved = shown.publish(self.design, design)
+        moved = shown.turn(self.design, design)
         self.cycle += shown.full - full
-        if design.expires != self.design.expires:
-            last = self.last_stamp_at or self.first_stamp_at
-            self.expires_at = later(
-                self.expires_at, ends_at(design, self.first_stamp_at, last)
-            )
         self.design = design
-        self.story.append(
-            Event("publish", now, shown.stamps, design=design, moved=moved)
-        )
+        self.story.append(Event("turn", now, shown.stamps, design=design, moved=moved))
         return shown.earned[before:]
+
+    def lengthen(self, until: datetime, now: datetime) -> bool:
+        """Good until then at least; True when that is later than it was."""
+        gone = self.is_expired(now) and self.first_stamp_at is None
+        if gone or self.expires_at is None or self.expires_at >= until:
+            return False
+        self.extended_to = until
+        self.expires_at = until
+        return True
 
     def undo(self, entry: str) -> str | Counter[int]:
         """Why a grant cannot be taken back, or the rewards that go with it."""
         if entry in self.undone:
             return "already_used"
+        places = [i for i, e in enumerate(self.story) if e.entry == entry]
         own = [t for t in self.tickets.values() if t.entry == entry]
         if any(ticket.state == "redeemed" for ticket in own):
             return "already_used"
-        [place] = [i for i, e in enumerate(self.story) if e.entry == entry]
         without = self.shown(without=entry)
-        if place <= self.began or without is None:
+        if min(places) <= self.began or without is None:
             return "too_late"
-        now, count = self.shown(), self.story[place].stamps
+        now, count = self.shown(), sum(self.story[i].stamps for i in places)
         if without.stamps < now.stamps - count:
             return "too_late"
         if Counter(without.earned) - Counter(now.earned):
@@ -277,11 +391,14 @@ class ModelCard:
         return lost if self.has_unused(lost) else "already_used"
 
     def mark_undone(self, entry: str) -> None:
-        [event] = [e for e in self.story if e.entry == entry]
+        events = [e for e in self.story if e.entry == entry]
         self.cycle -= self.shown().full - self.shown(without=entry).full
         self.undone.add(entry)
-        self.total -= event.stamps
-        self.expires_at = self._promised()
+        self.total -= sum(event.stamps for event in events)
+        self.remainder -= sum(event.kept for event in events)
+        first = self.first_stamp_at
+        uses = self.uses()
+        self.expires_at = self.promised(first, uses[-1].at if uses else None)
 
     def has_unused(self, lost: Counter[int]) -> bool:
         have = Counter(ticket.at for ticket in self.unused().values())
@@ -292,19 +409,5 @@ class ModelCard:
         return {
             number: ticket
             for number, ticket in self.tickets.items()
-            if ticket.state == "issued" and ticket.born > self.began
+            if ticket.state in {"issued", "expired"} and ticket.born > self.began
         }
-
-    def _promised(self) -> datetime | None:
-        if not self.uses():
-            return ends_at(self.design, None, None)
-        first = last = None
-        end: Any = None
-        for event in self._life():
-            if event.what == "give":
-                fresh = ends_at(event.design, first or event.at, event.at)
-                end = fresh if first is None else later(end, fresh)
-                first, last = first or event.at, event.at
-            elif event.what == "publish" and first is not None:
-                end = later(end, ends_at(event.design, first, last))
-        return end

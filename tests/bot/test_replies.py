@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
+from typing import get_args
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from bot import replies
 from bot.flex import card_bubble, card_in_words
 from bot.replies import Reader
+from core.card_words import say_entry
 from core.links import Links
 from core.rules.asking import Granted, Refused
 from core.rules.colours import contrast_ratio
@@ -21,6 +23,8 @@ from core.rules.types import (
     CardId,
     Entry,
     EntryId,
+    EntryKind,
+    How,
     Look,
     Merchant,
     MerchantId,
@@ -28,6 +32,7 @@ from core.rules.types import (
     Reward,
     Shop,
     ShopId,
+    Spend,
     Voucher,
     VoucherId,
     Why,
@@ -102,6 +107,11 @@ def face(balance: int = 3, goal: int = 10, **changes) -> CardFace:
         "look": Look(icon="coffee"),
         "guide": "",
         "thanks": "",
+        "remainder": 0,
+        "spend": None,
+        "next_program_name": None,
+        "next_card_id": None,
+        "stop_reason": "",
     }
     return CardFace(**(values | changes))
 
@@ -277,6 +287,92 @@ def test_a_stamp_is_said_first_in_one_line(outcome, language, title: str):
     assert messages[0]["altText"].startswith(title)
 
 
+GOLD = CardId("gold")
+
+
+def full_and_gold(**changes) -> list[CardFace]:
+    """A card that has just ranked up, and the one that began with its surplus."""
+    old = face(10, next_program_name="ゴールドカード", next_card_id=GOLD, **changes)
+    gold = face(1, card_id=GOLD, program_name="ゴールドカード")
+    return [old, gold]
+
+
+@pytest.mark.parametrize(
+    ("language", "title"),
+    [
+        (
+            "ja",
+            "おめでとうございます！ゴールドカードが始まりました\nスタンプ2個を付与しました",
+        ),
+        ("en", "Congratulations! Your ゴールドカード has begun\n2 stamps for you"),
+    ],
+)
+def test_a_rank_up_card_comes_first_and_the_full_one_with_it(language, title):
+    faces = full_and_gold(vouchers=(voucher(1),))
+    outcome = granted(
+        card_id=faces[0].card_id,
+        stamps=2,
+        completed=True,
+        vouchers=(VoucherId("v1"),),
+        next_card_id=GOLD,
+    )
+    # In whatever order they are looked up.
+    for looked_up in (faces, faces[::-1]):
+        messages = replies.after_grant(outcome, looked_up, reader(language))
+        assert_good(messages)
+        new, old = messages[0]["contents"]["contents"]
+        head, detail = (part["text"] for part in new["header"]["contents"][:2])
+        assert head == title
+        assert "No.0001" in detail or "no. 0001" in detail
+        assert texts_in(old)[0] == "コーヒーカード"
+        assert messages[0]["altText"].startswith(title)
+
+
+def test_a_purchase_below_one_stamp_says_how_much_is_missing():
+    one = face(spend=Spend(per=1500), remainder=180)
+    outcome = granted(card_id=one.card_id, stamps=0)
+    for language, title in (
+        ("ja", "あと¥1,320でスタンプ1個です"),
+        ("en", "¥1,320 more for your next stamp"),
+    ):
+        messages = replies.after_grant(outcome, [one], reader(language))
+        assert_good(messages)
+        assert texts_in(messages[0])[0] == title
+    # The rule may have gone since.
+    messages = replies.after_grant(outcome, [face()], reader())
+    assert texts_in(messages[0])[0] == "お会計を記録しました"
+
+
+def test_double_hours_are_said_with_the_stamps():
+    for doubled in (True, False):
+        outcome = granted(stamps=2, doubled=doubled)
+        messages = replies.after_grant(outcome, [face()], reader())
+        assert_good(messages)
+        assert ("2倍" in messages[0]["altText"]) is doubled
+
+
+def test_a_card_that_handed_on_its_stamps_is_left_out_of_lists():
+    old, gold = full_and_gold()
+    refused = Refused(why=Why.unknown_code)
+    lists = (
+        lambda faces: replies.show_cards(faces, reader()),
+        lambda faces: replies.show_member(faces, reader()),
+        lambda faces: replies.show_vouchers(faces, reader()),
+        lambda faces: replies.welcome(faces, reader(), again=True),
+        lambda faces: replies.after_grant(refused, faces, reader()),
+    )
+    for shown in lists:
+        alone = shown([gold])
+        assert shown([old, gold]) == alone
+        # Where it is all there is, or still has something to use, it is shown.
+        assert "10個たまりました" in shown([old])[0]["altText"]
+        kept = replace(old, vouchers=(voucher(),))
+        assert "10個たまりました" in shown([kept, gold])[0]["altText"]
+    # What happened on it stays in the history.
+    both = replies.show_history([old, gold], [[entry()], []], reader())
+    assert len(both[0]["contents"]["contents"]) == 2
+
+
 def test_a_full_card_names_its_voucher_and_thanks_in_the_merchant_s_words():
     one = face(10, vouchers=(voucher(1), voucher(2)), thanks="またどうぞ!")
     outcome = granted(completed=True, vouchers=(VoucherId("v2"),))
@@ -304,12 +400,52 @@ def entry(number: int = 0, kind="stamp") -> Entry:
 
 @pytest.mark.parametrize("language", ["ja", "en"])
 def test_every_kind_of_entry_has_its_word(language):
-    kinds = ["stamp", "bonus", "rollover", "undo", "expiry", "adjust", "merge"]
-    entries = [entry(n, kind) for n, kind in enumerate(kinds)]
+    entries = [entry(n, kind) for n, kind in enumerate(get_args(EntryKind))]
     messages = replies.show_history([face()], [entries], reader(language))
     assert_good(messages)
-    assert len(set(texts_in(messages))) >= len(kinds)
+    words = [say_entry(each, language) for each in entries]
+    assert len(set(words)) == len(words)
     assert_good(replies.show_history([face()], [[]], reader(language)))
+
+
+SAID = [
+    ("stamp", "claim", "付け忘れの分", "Missed stamp"),
+    ("adjust", "paper", "紙のカードから", "From a paper card"),
+    ("bonus", "referral", "お友だち紹介", "For a friend's visit"),
+    ("bonus", "birthday", "お誕生日の特典", "Birthday reward"),
+    ("merge", "link", "カードの連携", "Cards linked"),
+    ("merge", "rule", "カードの統合", "Cards merged"),
+    # What is taken back, or moves on, says that and not how it once came.
+    ("undo", "claim", "取り消し", "Taken back"),
+    ("undo", "link", "取り消し", "Taken back"),
+    ("rollover", "paper", "次のカードへ", "On to the next card"),
+    ("bonus", "join", "取得ボーナス", "Welcome bonus"),
+]
+
+
+@pytest.mark.parametrize(("kind", "how", "japanese", "english"), SAID)
+def test_the_history_says_where_a_stamp_came_from(kind, how, japanese, english):
+    line = replace(entry(2, kind), how=how)
+    for language, words in (("ja", japanese), ("en", english)):
+        messages = replies.show_history([face()], [[line]], reader(language))
+        assert any(t.startswith(f"{words} -1 → 2") for t in texts_in(messages))
+
+
+@pytest.mark.parametrize("kind", get_args(EntryKind))
+@pytest.mark.parametrize("how", get_args(How))
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_every_line_of_the_ledger_has_words(kind, how, language):
+    assert say_entry(replace(entry(1, kind), how=how), language)
+
+
+def test_a_purchase_is_in_the_history_with_its_amount():
+    line = replace(entry(1), amount=1850)
+    for language, words in (
+        ("ja", "お会計 ¥1,850 → 1個 (本店)"),
+        ("en", "Purchase of ¥1,850 → 1 (本店)"),
+    ):
+        messages = replies.show_history([face()], [[line]], reader(language))
+        assert words in texts_in(messages)
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])

@@ -49,5 +49,10 @@ def make_face(
         "look": BROWN,
         "guide": "",
         "thanks": "",
+        "remainder": 0,
+        "spend": None,
+        "next_program_name": None,
+        "next_card_id": None,
+        "stop_reason": "",
     }
     return CardFace(**(values | changes))

@@ -70,6 +70,11 @@ def a_face(*, expires_in_days: int | None = None, **changes: Any) -> CardFace:
         "look": Look(),
         "guide": "",
         "thanks": "",
+        "remainder": 0,
+        "spend": None,
+        "next_program_name": None,
+        "next_card_id": None,
+        "stop_reason": "",
     }
     if expires_in_days is not None:
         values["expires_at"] = START + timedelta(days=expires_in_days)

@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.rules.asking import Refused
-from core.rules.granting import GrantFacts, GrantPlan, decide_grant
+from core.rules.granting import GrantFacts, Worth, decide_grant
 from core.rules.types import (
     Card,
     CardId,
-    Expiry,
+    DoubleHours,
     Limit,
+    Spend,
     Why,
 )
 from tests.builders import coffee
@@ -64,7 +65,7 @@ def facts(**changes):
     st.lists(st.integers(0, 72 * 3600), max_size=6),
 )
 def test_a_refusal_names_the_instant_from_which_it_would_succeed(limit, ages):
-    recent = sorted(NOW - timedelta(seconds=age) for age in ages)
+    recent = sorted((NOW - timedelta(seconds=age), 1) for age in ages)
     given_facts = facts(design=coffee(limit=limit), recent=recent)
 
     outcome = decide_grant(given_facts)
@@ -72,7 +73,7 @@ def test_a_refusal_names_the_instant_from_which_it_would_succeed(limit, ages):
     if isinstance(outcome, Refused):
         assert outcome.retry_at > NOW
         later = decide_grant(replace(given_facts, now=outcome.retry_at))
-        assert isinstance(later, GrantPlan)
+        assert isinstance(later, Worth)
         just_before = outcome.retry_at - timedelta(seconds=1)
         assert isinstance(decide_grant(replace(given_facts, now=just_before)), Refused)
 
@@ -89,42 +90,60 @@ def test_a_card_that_takes_no_stamps_says_so(change, why):
     assert why == decide_grant(facts(**change)).why
 
 
-def test_stamps_that_have_expired_are_taken_off_before_the_new_one_counts():
-    card = replace(facts().card, expires_at=NOW)
-    design = coffee(limit=Limit(), expires=Expiry(kind="after_last", months=6))
+@given(
+    st.lists(st.tuples(st.integers(0, 72 * 3600), st.integers(1, 5)), max_size=6),
+    st.integers(1, 9),
+    st.integers(1, 72),
+)
+def test_of_two_limits_the_longer_one_says_when(ages, cap, hours):
+    recent = [(NOW - timedelta(seconds=age), n) for age, n in sorted(ages)[::-1]]
+    limits = coffee(limit=Limit(kind="hours", n=hours), day_cap=cap)
+    given_facts = facts(design=limits, recent=recent)
 
-    plan = decide_grant(facts(card=card, design=design))
+    outcome = decide_grant(given_facts)
 
-    assert [(step.kind, step.stamps, step.balance) for step in plan.steps] == [
-        ("expiry", -3, 0),
-        ("stamp", 1, 1),
-    ]
-    assert plan.first_stamp_at == NOW
-    assert plan.expires_at > NOW
-
-
-def test_a_shorter_expiry_takes_no_time_from_a_card_that_was_promised_more():
-    promised = NOW + timedelta(days=300)
-    card = replace(facts().card, expires_at=promised)
-    design = coffee(limit=Limit(), expires=Expiry(kind="after_last", months=1))
-
-    assert promised == decide_grant(facts(card=card, design=design)).expires_at
-
-
-def test_an_endless_card_stays_endless_and_a_new_one_gets_the_new_expiry():
-    design = coffee(limit=Limit(), expires=Expiry(kind="after_last", months=1))
-    fresh = replace(facts().card, balance=0, first_stamp_at=None)
-
-    assert decide_grant(facts(design=design)).expires_at is None
-    assert decide_grant(facts(card=fresh, design=design)).expires_at > NOW
+    if isinstance(outcome, Refused):
+        assert outcome.retry_at > NOW
+        later = decide_grant(replace(given_facts, now=outcome.retry_at))
+        assert isinstance(later, Worth)
+        just_before = outcome.retry_at - timedelta(seconds=1)
+        assert isinstance(decide_grant(replace(given_facts, now=just_before)), Refused)
+    else:
+        assert 1 <= outcome.stamps <= cap
 
 
-def test_after_a_fixed_last_day_no_stamp_is_given_that_would_be_gone_at_once():
-    over = Expiry(kind="on", on=NOW.date() - timedelta(days=1))
+def test_the_daily_cap_gives_what_is_left_of_it():
+    design = coffee(limit=Limit(), day_cap=5)
+    earlier = [(NOW - timedelta(hours=1), 3), (NOW - timedelta(days=1), 5)]
 
-    outcome = decide_grant(facts(design=coffee(limit=Limit(), expires=over)))
-    assert isinstance(outcome, GrantPlan)  # an endless card is not cut short
+    worth = decide_grant(facts(design=design, recent=earlier, stamps=4))
 
-    card = replace(facts().card, expires_at=NOW - timedelta(hours=9))
-    outcome = decide_grant(facts(card=card, design=coffee(limit=Limit(), expires=over)))
-    assert Refused(why=Why.expired_card, card_id=card.id) == outcome
+    assert Worth(stamps=2) == worth
+
+
+def test_an_amount_is_worth_a_stamp_for_each_so_much_and_keeps_the_rest():
+    design = coffee(limit=Limit(), spend=Spend(per=500, minimum=300))
+    card = replace(facts().card, remainder=200)
+
+    def buy(amount, **changes):
+        return decide_grant(facts(card=card, design=design, amount=amount, **changes))
+
+    assert Worth(stamps=1, remainder=-200) == buy(300)
+    assert Worth(stamps=2, remainder=-50) == buy(950)
+    assert Refused(why=Why.below_minimum, card_id=card.id) == buy(299)
+    expired = replace(card, expires_at=NOW)
+    assert Worth(stamps=0, remainder=300) == decide_grant(
+        facts(card=expired, design=design, amount=300)
+    )
+
+
+def test_double_hours_double_and_say_so():
+    happy = DoubleHours(days=(0,), start=15 * 60, end=16 * 60)  # Monday in Tokyo
+    design = coffee(limit=Limit(), double_hours=(happy,), spend=Spend(per=500))
+
+    assert Worth(stamps=6, doubled=True) == decide_grant(facts(design=design, stamps=3))
+    late = NOW + timedelta(hours=1)
+    assert Worth(stamps=3) == decide_grant(facts(design=design, stamps=3, now=late))
+    # What is worth no stamp yet is no stamp twice either.
+    small = decide_grant(facts(design=design, amount=400))
+    assert Worth(stamps=0, remainder=400) == small

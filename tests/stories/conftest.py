@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +15,18 @@ import aiohttp
 import pytest
 
 from core.clock import Clock
+from core.config import Settings
+from core.database import Database
+from core.rules.types import Limit
+from core.vault import Vault
 from jobs.demo.world import CHANNEL_ID, MERCHANT, World, demo_world
 from jobs.serve import Service, running
+from tests.builders import BuiltShop, build_shop, coffee
+from tests.conftest import ManualClock
+from tests.stories.calls import Call
+from tests.stories.crowd import TwoProcesses, do_at_once
+
+Crowd = Callable[[Sequence[Call]], Awaitable[list[Any]]]
 
 
 @dataclass(kw_only=True)
@@ -111,6 +121,29 @@ async def town(story_database: str, tmp_path: Path) -> AsyncIterator[Town]:
         yield Town(
             world=world, service=service, web=web, url=f"http://127.0.0.1:{port}"
         )
+
+
+@pytest.fixture(scope="session")
+def two_processes() -> Iterator[TwoProcesses]:
+    """Two processes for crowds, which every test may use in turn."""
+    both = TwoProcesses()
+    yield both
+    both.close()
+
+
+@pytest.fixture(params=["one process", "two processes"])
+def crowd(request: pytest.FixtureRequest, db: Database, settings: Settings) -> Crowd:
+    """Does many calls at the same moment; what each answered, in order."""
+    if request.param == "one process":
+        return lambda calls: do_at_once(db, calls)
+    both: TwoProcesses = request.getfixturevalue("two_processes")
+    return lambda calls: both.do_at_once(settings, calls)
+
+
+@pytest.fixture
+async def free_shop(db: Database, vault: Vault, clock: ManualClock) -> BuiltShop:
+    """A shop whose cards take any number of stamps a day."""
+    return await build_shop(db, vault, clock.now(), design=coffee(limit=Limit()))
 
 
 __all__ = ["CHANNEL_ID", "MERCHANT", "Town", "free_port", "until"]

@@ -277,6 +277,8 @@ async def test_a_card_has_exactly_the_promised_fields(pos, links):
         "goal",
         "cycle",
         "total",
+        "remainder",
+        "next_card",
         "expires_at",
         "next_reward",
         "vouchers",

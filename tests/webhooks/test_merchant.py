@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -12,10 +13,13 @@ from core.actions.join import follow
 from core.actions.publish import load_program, save_draft
 from core.rules.asking import StampAsk
 from core.rules.types import (
+    DoubleHours,
     Expiry,
+    Gift,
     Limit,
     Look,
     Reward,
+    Spend,
 )
 from tests.builders import build_shop, coffee, person
 from tests.webhooks.desk import at_desk
@@ -67,6 +71,14 @@ async def test_the_form_shows_the_whole_design_and_saves_it_unchanged(
         look=Look(background="#123456", foreground="#FEDCBA", icon="paw"),
         guide="一行目\n二行目 </textarea>",
         thanks="ありがとう",
+        spend=Spend(per=500, minimum=300),
+        double_hours=(
+            DoubleHours(days=(5, 6), start=9 * 60, end=24 * 60),
+            DoubleHours(days=(0, 1, 2, 3, 4), start=22 * 60, end=90),
+        ),
+        day_cap=6,
+        referral=2,
+        birthday=Gift(name="ケーキ", valid="30d"),
     )
     shop = await build_shop(db, vault, clock.now(), design=design)
     async with at_desk(db, settings, clock) as desk:
@@ -77,13 +89,7 @@ async def test_the_form_shows_the_whole_design_and_saves_it_unchanged(
         assert "下書きを保存しました" in desk.page
         program = await program_of(db, shop)
         assert program.design == design
-        assert program.draft is not None
-        assert program.draft.name == "新しい名前"
-        assert program.draft.rewards == design.rewards
-        assert program.draft.limit == design.limit
-        assert program.draft.expires == design.expires
-        assert program.draft.look == design.look
-        assert program.draft.guide == design.guide
+        assert program.draft == replace(design, name="新しい名前")
 
         # Typed back to what is published: no draft is left.
         await desk.change(address(shop), "save", name=design.name)
@@ -123,6 +129,49 @@ async def test_a_draft_is_published_after_the_page_said_what_it_does(
         assert (program.version, program.draft) == (2, None)
         assert program.design.goal == 8
         assert program.design.rewards == (Reward(at=8, name="豆", valid="3m"),)
+
+
+async def test_the_rarely_used_rules_are_set_and_said_before_publishing(
+    db, settings, clock, shop
+):
+    async with at_desk(db, settings, clock) as desk:
+        await desk.sign_in(OWNER)
+        await desk.change(
+            address(shop),
+            "publish",
+            spend_kind="amount",
+            stamp_per="500",
+            minimum="",
+            double_row="0",
+            double_day="0:sat",
+            double_from="09:00",
+            double_to="12:00",
+            day_cap="5",
+            referral="1",
+            birthday_name="ケーキ",
+            birthday_valid="30",
+            birthday_unit="d",
+        )
+
+        assert desk.path == f"{address(shop)}/publish"
+        for words in (
+            "¥500ごとに1個",
+            "土 9:00〜12:00",
+            "<ins>5個</ins>",
+            "<ins>1個</ins>",
+            "ケーキ (30日有効)",
+        ):
+            assert words in desk.page, words
+        await desk.send(f"{address(shop)}/publish", hidden(desk.page))
+
+        design = (await program_of(db, shop)).design
+        assert design == coffee(
+            spend=Spend(per=500),
+            double_hours=(DoubleHours(days=(5,), start=540, end=720),),
+            day_cap=5,
+            referral=1,
+            birthday=Gift(name="ケーキ", valid="30d"),
+        )
 
 
 async def test_a_draft_that_changed_since_is_shown_again_first(

@@ -10,7 +10,8 @@ import pytest
 from playwright.async_api import Page, async_playwright, expect
 
 from core.actions.publish import load_program
-from tests.builders import PASSWORD
+from core.rules.types import DoubleHours, Spend
+from tests.builders import PASSWORD, coffee
 from tests.webhooks.rooms import serve_rooms
 
 CHROMIUM = shutil.which("chromium")
@@ -80,11 +81,61 @@ async def test_rewards_are_added_and_removed_and_saved(db, settings, clock, shop
     ]
 
 
+async def test_the_rare_rules_open_follow_in_the_preview_and_are_saved(
+    db, settings, clock, shop
+):
+    async with editor(db, settings, clock, shop) as page:
+        await expect(page.locator("#day-cap")).to_be_hidden()
+        await page.click(".more summary")
+        await expect(page.locator("[name=stamp_per]")).to_be_hidden()
+        await page.select_option("#spend", "amount")
+        await page.fill("[name=stamp_per]", "1000")
+        await expect(page.locator("#faces")).to_contain_text("あと¥600で1個")
+
+        for _ in range(3):
+            await page.click(".more [data-add]")
+        await page.click("#doubles [data-remove] >> nth=1")
+        for row, (start, end) in enumerate([("09:00", "11:00"), ("22:00", "02:00")]):
+            await page.fill(f"[name=double_from] >> nth={row}", start)
+            await page.fill(f"[name=double_to] >> nth={row}", end)
+        for day in ("mon", "tue", "wed", "thu", "fri"):
+            days = page.locator("#doubles > li >> nth=1").locator(f"[value$={day}]")
+            await days.uncheck(force=True)
+        await page.fill("#day-cap", "4")
+        await page.press("#day-cap", "Enter")
+        await expect(page.locator(".done")).to_contain_text("下書きを保存しました")
+        await expect(page.locator(".more .badge")).to_have_text("3件 使用中")
+
+    program = await db.read(load_program, shop.merchant.id, shop.program.id)
+    assert program.draft == coffee(
+        spend=Spend(per=1000),
+        double_hours=(
+            DoubleHours(days=tuple(range(7)), start=540, end=660),
+            DoubleHours(days=(5, 6), start=1320, end=120),
+        ),
+        day_cap=4,
+    )
+
+
+async def test_the_last_row_that_may_be_added_is_the_last(db, settings, clock, shop):
+    async with editor(db, settings, clock, shop) as page:
+        await page.click(".more summary")
+        for _ in range(7):
+            await page.click(".more [data-add]")
+        await expect(page.locator(".more [data-add]")).to_be_disabled()
+        await page.click("#doubles [data-remove] >> nth=0")
+        await expect(page.locator(".more [data-add]")).to_be_enabled()
+
+
 @pytest.mark.parametrize("width", [320, 375, 800, 1000, 1280, 1920])
 async def test_nothing_sticks_out_at_any_width(db, settings, clock, shop, width):
     async with editor(db, settings, clock, shop, width) as page:
+        await page.click(".more summary")
+        await page.click(".more [data-add]")
+        await page.select_option("#spend", "amount")
         too_wide = "document.documentElement.scrollWidth > innerWidth"
         assert not await page.evaluate(too_wide)
+        page.on("dialog", lambda dialog: dialog.accept())
         await page.goto(page.url.split("/merchant/")[0] + "/merchant/")
         assert not await page.evaluate(too_wide)
 
@@ -102,6 +153,8 @@ async def test_on_a_phone_the_three_faces_are_tabs(db, settings, clock, shop):
 
 async def test_every_field_has_a_label(db, settings, clock, shop):
     async with editor(db, settings, clock, shop) as page:
+        await page.click(".more summary")
+        await page.click(".more [data-add]")
         nameless = await page.evaluate(
             """[...document.querySelectorAll("input, select, textarea, button")]
             .filter((e) => e.type !== "hidden" && !e.labels?.length

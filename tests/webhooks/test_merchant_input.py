@@ -10,8 +10,10 @@ import pytest
 from PIL import Image
 
 from core.actions.publish import load_program
+from core.rules.spending import double_hours_text
 from tests.builders import build_shop
 from tests.webhooks.desk import at_desk, form_fields
+from webhooks.merchant.double_rows import DAYS
 
 OWNER = "owner@aozora.jp"
 
@@ -46,6 +48,14 @@ WRONG = [
     ({"reward_at": "11", "reward_name": "x"}, "1〜10の数"),
     ({"reward_at": "10", "reward_name": "x"}, "10個目の特典が2つ"),
     ({"reward_at": "5", "reward_name": ""}, "入力してください"),
+    ({"spend_kind": "amount", "stamp_per": "0"}, "1〜1000000の数"),
+    ({"day_cap": "100"}, "0〜99の数"),
+    ({"referral": "11"}, "0〜10の数"),
+    ({"birthday_valid": "30"}, "入力してください"),
+    (
+        {"double_row": "0", "double_from": "14:00", "double_to": "17:00"},
+        "曜日を1つ以上",
+    ),
 ]
 
 
@@ -95,6 +105,37 @@ async def test_rows_palettes_and_the_preview_work_without_a_script(
         await desk.press(address(shop), "remove:0")
         assert "焼き菓子" not in desk.page
         assert (await program_of(db, shop)).draft is None
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+async def test_double_hours_are_added_and_removed_without_a_script(
+    db, settings, clock, shop
+):
+    async with at_desk(db, settings, clock) as desk:
+        await desk.sign_in(OWNER)
+        await desk.change(address(shop), "add_double", name="途中の名前")
+        # All days are ticked at first, and the part that was closed stays open.
+        assert '<details class="panel more" open>' in desk.page
+        days = [v for n, v in form_fields(desk.page) if n == "double_day"]
+        assert days == [f"0:{day}" for day in DAYS]
+
+        await desk.press(
+            address(shop), "add_double", double_from="14:00", double_to="17:00"
+        )
+        await desk.press(address(shop), "remove_double:1")
+        assert desk.value("double_from") == "14:00"
+        await desk.press(address(shop), "save")
+
+        draft = (await program_of(db, shop)).draft
+        assert draft is not None
+        assert [double_hours_text(span) for span in draft.double_hours] == [
+            "14:00-17:00"
+        ]
+        await desk.change(address(shop), "remove_double:0")
+        await desk.press(address(shop), "save")
+        draft = (await program_of(db, shop)).draft
+        assert draft is not None
+        assert draft.double_hours == ()
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)

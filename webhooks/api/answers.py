@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from core.actions.cards import CardView
 from core.actions.channels import LineChannel
-from core.links import line_url
+from core.links import Links, line_url
 from core.rules.face import CardFace
 from core.rules.types import (
     Entry,
@@ -17,7 +17,6 @@ from core.rules.types import (
     TillCode,
     Voucher,
 )
-from webhooks.api.call import Call
 from webhooks.api.models import (
     CardAnswer,
     CustomerAnswer,
@@ -28,7 +27,7 @@ from webhooks.api.models import (
 )
 
 
-def card_answer(call: Call, view: CardView) -> CardAnswer:
+def card_answer(view: CardView, merchant: Merchant, links: Links) -> CardAnswer:
     """A card as the API shows it."""
     face, person = view.face, view.customer
     return CardAnswer(
@@ -40,9 +39,11 @@ def card_answer(call: Call, view: CardView) -> CardAnswer:
         goal=face.goal,
         cycle=face.cycle,
         total=face.total,
-        expires_at=local(face.expires_at, call.merchant),
+        remainder=view.card.remainder,
+        next_card=view.card.next_card_id,
+        expires_at=local(face.expires_at, merchant),
         next_reward=_next_reward(face),
-        vouchers=[voucher_answer(voucher, call.merchant) for voucher in face.vouchers],
+        vouchers=[voucher_answer(voucher, merchant) for voucher in face.vouchers],
         member_no=face.member_no,
         customer=CustomerAnswer(
             id=person.id,
@@ -51,14 +52,16 @@ def card_answer(call: Call, view: CardView) -> CardAnswer:
             line_user_id=person.line_user_id,
             external_id=view.card.external_id or person.external_id,
         ),
-        add_to_wallet_url=call.links.wallet(face.card_id),
+        add_to_wallet_url=links.wallet(face.card_id),
     )
 
 
-def entry_answer(call: Call, entry: Entry, shops: Iterable[Shop]) -> EntryAnswer:
+def entry_answer(
+    entry: Entry, merchant: Merchant, shops: Iterable[Shop]
+) -> EntryAnswer:
     """A ledger entry as the API shows it, its shop by the key among `shops`."""
     shop = next((shop for shop in shops if shop.id == entry.shop_id), None)
-    at = local(entry.at, call.merchant)
+    at = local(entry.at, merchant)
     assert at is not None
     return EntryAnswer(
         id=entry.id,
@@ -72,14 +75,15 @@ def entry_answer(call: Call, entry: Entry, shops: Iterable[Shop]) -> EntryAnswer
         staff_id=entry.staff_id,
         undoes=entry.undoes,
         reason=entry.reason,
+        amount=entry.amount,
     )
 
 
 def till_code_answer(
-    call: Call, code: TillCode, channel: LineChannel | None
+    code: TillCode, merchant: Merchant, channel: LineChannel | None
 ) -> TillCodeAnswer:
     """A fresh till code with everything to show it by."""
-    expires_at = local(code.expires_at, call.merchant)
+    expires_at = local(code.expires_at, merchant)
     assert expires_at is not None
     url = line_url(channel.basic_id if channel else "", code.code)
     return TillCodeAnswer(

@@ -17,10 +17,12 @@ from core.actions.signin import merchant_of_key
 from core.database import Database
 from core.errors import Invalid, NotFound
 from core.links import Links
-from core.rules.types import Merchant
+from core.rules.types import Language, Merchant
 from core.vault import hash_token, new_token
 from webhooks.api.problems import STATUS, Problem
+from webhooks.forms import problems_in_words
 from webhooks.keys import CLOCK, DB, LINKS
+from webhooks.pages import language_of
 
 MAX_BODY = 16 * 1024
 
@@ -75,7 +77,8 @@ def api_call(handler: Callable[[Call], Awaitable[web.Response]]) -> Handler:
         except Invalid as error:
             if "key" in error.problems:
                 raise Problem(request, "idempotency_key_reused") from None
-            raise Problem(request, "invalid", _fields(error)) from None
+            fields = _fields(error, language_of(request))
+            raise Problem(request, "invalid", fields) from None
 
     return answer
 
@@ -157,8 +160,6 @@ def _error(detail: ErrorDetails, root: str) -> dict[str, str]:
     return {"pointer": pointer, "detail": detail["msg"]}
 
 
-def _fields(error: Invalid) -> list[dict[str, str]]:
-    return [
-        {"pointer": f"#/{field}", "detail": key}
-        for field, (key, _) in error.problems.items()
-    ]
+def _fields(error: Invalid, language: Language) -> list[dict[str, str]]:
+    words = problems_in_words(error, language)
+    return [{"pointer": f"#/{field}", "detail": text} for field, text in words.items()]

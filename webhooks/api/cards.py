@@ -54,10 +54,7 @@ async def add_card(call: Call) -> web.Response:
         language=call.merchant.languages[0] if call.merchant.languages else "ja",
     )
     view = await call.db.read(load_card, call.merchant.id, card_id, call.now)
-    asked = (program.id, body.external_id)
-    if (view.program.id, view.card.external_id) != asked:
-        raise Problem(call.request, "idempotency_key_reused")
-    return reply(card_answer(call, view), 201)
+    return reply(card_answer(view, call.merchant, call.links), 201)
 
 
 @routes.get("/api/v1/cards")
@@ -68,7 +65,11 @@ async def search_cards(call: Call) -> web.Response:
     found = await call.db.read(
         find_cards, call.merchant.id, call.now, **query.model_dump(exclude_none=True)
     )
-    return reply(CardsAnswer(cards=[card_answer(call, view) for view in found]))
+    return reply(
+        CardsAnswer(
+            cards=[card_answer(view, call.merchant, call.links) for view in found]
+        )
+    )
 
 
 @routes.get(CARD)
@@ -77,7 +78,7 @@ async def show_card(call: Call) -> web.Response:
     """One card."""
     card_id = CardId(call.request.match_info["id"])
     view = await call.db.read(load_card, call.merchant.id, card_id, call.now)
-    return reply(card_answer(call, view))
+    return reply(card_answer(view, call.merchant, call.links))
 
 
 @routes.get(f"{CARD}/ledger")
@@ -100,7 +101,7 @@ def _ledger(tx: Tx, call: Call, card_id: CardId, query: LedgerQuery) -> LedgerAn
     page = found[: query.limit]
     shops = list_shops(tx, merchant_id)
     return LedgerAnswer(
-        entries=[entry_answer(call, entry, shops) for entry in page],
+        entries=[entry_answer(entry, call.merchant, shops) for entry in page],
         next=page[-1].id if len(found) > len(page) else None,
     )
 

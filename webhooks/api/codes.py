@@ -32,7 +32,7 @@ async def make_code(call: Call) -> web.Response:
         key=answer_key(call, "till-codes"),
     )
     channel = await call.db.read(line_channel, call.merchant.id)
-    return reply(till_code_answer(call, code, channel), 201)
+    return reply(till_code_answer(code, call.merchant, channel), 201)
 
 
 @routes.get("/api/v1/till-codes/{code:[0-9A-Za-z]{6,8}}")
@@ -50,6 +50,8 @@ def _state_of(tx: Tx, call: Call, code: str) -> TillCodeStateAnswer:
     view = load_card(tx, call.merchant.id, state.entry.card_id, call.now)
     return TillCodeStateAnswer(
         state=state.state,
-        card=card_answer(call, view),
-        entry=entry_answer(call, state.entry, list_shops(tx, call.merchant.id)),
+        card=card_answer(view, call.merchant, call.links),
+        entry=entry_answer(
+            state.entry, call.merchant, list_shops(tx, call.merchant.id)
+        ),
     )

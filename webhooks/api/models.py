@@ -11,21 +11,32 @@ from typing import Annotated, Literal, Self
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
     model_validator,
 )
+from pydantic.config import JsonDict
 
 from core.actions.till import MAX_STAMPS
 from core.rules.face import FaceState
 from core.rules.types import (
     EntryKind,
     How,
+    IssuerName,
     Language,
     VoucherState,
     Why,
 )
+
+MAX_AMOUNT = 100_000_000
+
+
+def _whole(value: object) -> object:
+    is_whole = isinstance(value, float) and value.is_integer()
+    return int(value) if is_whole else value  # type: ignore[call-overload]
+
 
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
 # PostgreSQL keeps no NUL, and nothing else below U+0020 belongs in a name.
@@ -38,9 +49,16 @@ ExternalId = Annotated[
 Reason = Annotated[
     str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
 ]
-Stamps = Annotated[int, Field(strict=True, ge=1, le=MAX_STAMPS)]
+# JSON knows one kind of number: 2.0 is as whole as 2.
+_WHOLE = BeforeValidator(_whole)
+Stamps = Annotated[int, Field(strict=True, ge=1, le=MAX_STAMPS), _WHOLE]
+Amount = Annotated[int, Field(strict=True, ge=1, le=MAX_AMOUNT), _WHOLE]
 Instant = Annotated[datetime, Field(examples=["2026-11-23T15:00:00.000+09:00"])]
 Id = Annotated[str, Field(examples=["01KAR3ZJ5Q8J6V1W2X3Y4Z5A6B"])]
+
+
+_SOME: JsonDict = {"type": "integer"}
+_NONE: JsonDict = {"type": "null"}
 
 
 class _Body(BaseModel):
@@ -75,8 +93,17 @@ class NewCard(_Body):
 class NewStamps(_Body):
     """Stamps for a card: `n` of them, or as many as `amount` (in ¥) is worth."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": [one], "properties": {one: _SOME, other: _NONE}}
+                for one, other in (("n", "amount"), ("amount", "n"))
+            ]
+        }
+    )
+
     n: Stamps | None = Field(default=None, description="How many stamps.")
-    amount: Annotated[int, Field(strict=True, ge=1, le=100_000_000)] | None = Field(
+    amount: Amount | None = Field(
         default=None, description="What was paid, in the smallest unit of the currency."
     )
     shop: Key | None = Field(
@@ -170,6 +197,12 @@ class CardAnswer(_Answer):
     goal: int
     cycle: int
     total: int
+    remainder: int = Field(
+        description="What was paid towards the next stamp, where stamps go by amount."
+    )
+    next_card: str | None = Field(
+        description="The rank-up card that this one handed its stamps on to."
+    )
     expires_at: Instant | None
     next_reward: NextReward | None
     vouchers: list[VoucherAnswer]
@@ -198,6 +231,7 @@ class EntryAnswer(_Answer):
     staff_id: str | None
     undoes: str | None
     reason: str
+    amount: int | None = Field(description="What was paid, where it was said.")
 
 
 class LedgerAnswer(_Answer):
@@ -243,6 +277,37 @@ class UndoAnswer(_Answer):
 
     entry: EntryAnswer
     card: CardAnswer
+
+
+class PassAnswer(_Answer):
+    """A card in one wallet."""
+
+    id: Id
+    issuer: IssuerName
+
+
+class HookData(_Answer):
+    """What an event is about; what has nothing to do with it is left out.
+
+    They stand as they were at the first try of the delivery.
+    """
+
+    model_config = ConfigDict(extra="forbid", serialize_by_alias=True)
+
+    card: CardAnswer | None = None
+    entry: EntryAnswer | None = None
+    voucher: VoucherAnswer | None = None
+    held_pass: PassAnswer | None = Field(default=None, alias="pass")
+
+
+class HookAnswer(_Answer):
+    """What a webhook is sent. `id` is the event's: the same in every delivery of it."""
+
+    id: Id
+    type: str
+    created_at: Instant
+    merchant: str = Field(description="The merchant's key.")
+    data: HookData
 
 
 class FieldError(_Answer):

@@ -15,6 +15,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from webhooks.api import models
+from webhooks.api.openapi_hooks import webhooks
+from webhooks.api.openapi_links import with_links
 from webhooks.api.problems import CONTENT_TYPE, STATUS
 from webhooks.keys import SETTINGS
 
@@ -38,6 +40,7 @@ _ANSWERED = (
     models.LedgerAnswer,
     models.StampsAnswer,
     models.UndoAnswer,
+    models.HookAnswer,
     models.ProblemAnswer,
 )
 _VOUCHER_REFUSALS = {"already_used", "card_stopped", "expired_voucher", "void_voucher"}
@@ -78,7 +81,8 @@ def document(public_url: str) -> Json:
         },
         "servers": [{"url": f"{public_url}/api/v1"}],
         "security": [{"key": []}],
-        "paths": _paths(),
+        "paths": with_links(_paths()),
+        "webhooks": webhooks(_REF),
         "components": {
             "schemas": _schemas(),
             "securitySchemes": {

@@ -8,9 +8,9 @@ from core.actions.cards import load_card, load_entry
 from core.actions.grant import grant_stamps
 from core.actions.shops import list_shops
 from core.database import Tx
-from core.errors import NotFound
+from core.errors import Invalid, NotFound
 from core.rules.asking import Granted, Refused, StampAsk
-from core.rules.types import CardId, Shop, Why
+from core.rules.types import CardId, Shop
 from webhooks.api.answers import card_answer, entry_answer, local
 from webhooks.api.call import Call, answer_key, api_call, read_body, reply
 from webhooks.api.cards import CARD
@@ -27,8 +27,6 @@ async def add_stamps(call: Call) -> web.Response:
     """200 with what happened: granted, or refused and why."""
     body = await read_body(call, NewStamps)
     key = answer_key(call, "stamps")
-    if body.n is None:
-        raise Problem(call.request, "amount_not_configured")
     card_id = CardId(call.request.match_info["id"])
     shop = await call.db.read(_shop_of, call, card_id, body.shop)
     ask = StampAsk(
@@ -36,14 +34,20 @@ async def add_stamps(call: Call) -> web.Response:
         key=key,
         how="api",
         card_id=card_id,
-        stamps=body.n,
+        stamps=body.n or 1,
+        amount=body.amount,
         shop_id=None if shop is None else shop.id,
     )
-    outcome = await call.db.write(grant_stamps, ask, call.now)
+    try:
+        outcome = await call.db.write(grant_stamps, ask, call.now)
+    except Invalid as error:
+        if error.problems.get("amount", ("",))[0] == "invalid.amount":
+            raise Problem(call.request, "amount_not_configured") from None
+        raise
     count_stamps(call.request, "api", outcome)
-    if not _answers(outcome, ask):
-        raise Problem(call.request, "idempotency_key_reused")
-    return reply(await call.db.read(_answer, call, card_id, outcome))
+    # After a rank-up the stamps are on another card than was asked for.
+    shown = outcome.card_id or card_id
+    return reply(await call.db.read(_answer, call, shown, outcome))
 
 
 def _shop_of(tx: Tx, call: Call, card_id: CardId, key: str | None) -> Shop | None:
@@ -57,21 +61,12 @@ def _shop_of(tx: Tx, call: Call, card_id: CardId, key: str | None) -> Shop | Non
     return found
 
 
-def _answers(outcome: Granted | Refused, ask: StampAsk) -> bool:
-    """Is it this question's answer, not an earlier one's under the same key?"""
-    match outcome:
-        case Granted():
-            return (outcome.card_id, outcome.stamps) == (ask.card_id, ask.stamps)
-        case Refused(card_id=None):
-            return outcome.why is Why.no_such_card
-        case Refused():
-            return outcome.card_id == ask.card_id
-
-
 def _answer(
     tx: Tx, call: Call, card_id: CardId, outcome: Granted | Refused
 ) -> StampsAnswer:
-    card = card_answer(call, load_card(tx, call.merchant.id, card_id, call.now))
+    card = card_answer(
+        load_card(tx, call.merchant.id, card_id, call.now), call.merchant, call.links
+    )
     match outcome:
         case Granted():
             shops = list_shops(tx, call.merchant.id)
@@ -80,7 +75,7 @@ def _answer(
                 outcome="granted",
                 why=None,
                 retry_at=None,
-                entry=entry_answer(call, entry, shops),
+                entry=entry_answer(entry, call.merchant, shops),
                 card=card,
             )
         case Refused():

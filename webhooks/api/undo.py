@@ -99,8 +99,8 @@ def _undone(tx: Tx, call: Call, outcome: Undone) -> UndoAnswer:
     entry = load_entry(tx, merchant_id, outcome.entry_id)
     view = load_card(tx, merchant_id, outcome.card_id, call.now)
     return UndoAnswer(
-        entry=entry_answer(call, entry, list_shops(tx, merchant_id)),
-        card=card_answer(call, view),
+        entry=entry_answer(entry, call.merchant, list_shops(tx, merchant_id)),
+        card=card_answer(view, call.merchant, call.links),
     )
 
 

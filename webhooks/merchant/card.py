@@ -12,18 +12,28 @@ from core.actions.pictures import keep_picture, load_picture
 from core.actions.publish import drop_draft, list_programs, load_program, save_draft
 from core.errors import Invalid, NotFound
 from core.rules.glyphs import GLYPHS, glyph_svg_path
-from core.rules.publishing import MAX_GOAL, MAX_MONTHS, MAX_REWARDS, REMIND_DAYS
+from core.rules.publishing import (
+    MAX_CAP,
+    MAX_GOAL,
+    MAX_MONTHS,
+    MAX_REWARDS,
+    REMIND_DAYS,
+)
+from core.rules.spending import MAX_DOUBLE_HOURS, MAX_PER
 from core.rules.types import Design, Program, ProgramId
 from passes.uploads import clean_picture
 from webhooks.forms import Fields, problems_in_words, text_of, upload_of, whole_number
 from webhooks.keys import CLOCK, DB
 from webhooks.merchant.design_form import DesignForm, form_of_design, read_form
+from webhooks.merchant.double_rows import DoubleRow
 from webhooks.merchant.paths import CARD_PATH
 from webhooks.merchant.preview import draw_preview
 from webhooks.pages import language_of, render
 from webhooks.sessions import require_session
 
 routes = web.RouteTableDef()
+
+_DONE = ("saved", "dropped", "published", "kept")
 
 # Background and foreground that read well together.
 PALETTES = (
@@ -38,6 +48,17 @@ PALETTES = (
     ("#DCE9F5", "#17375E"),
     ("#F4F4F2", "#1D2327"),
 )
+
+# Where problems may be in the part of the form that is closed at first.
+_MORE = {
+    "stamp_per",
+    "minimum",
+    "double",
+    "double_hours",
+    "day_cap",
+    "referral",
+    "birthday",
+}
 
 
 @routes.get(CARD_PATH)
@@ -110,6 +131,10 @@ def _changed(form: DesignForm, do: str, detail: str) -> DesignForm:
         return form.with_row()
     if do == "remove" and number is not None:
         return form.without_row(number)
+    if do == "add_double":
+        return form.with_double()
+    if do == "remove_double" and number is not None:
+        return form.without_double(number)
     if do == "palette" and number is not None and number < len(PALETTES):
         background, foreground = PALETTES[number]
         return form.with_texts(background=background, foreground=foreground)
@@ -155,28 +180,44 @@ async def _form_page(
     done: str = "",
 ) -> web.Response:
     session = require_session(request)
-    wanted = ""
+    wanted = do = ""
     if request.method == "POST":
-        wanted = text_of(await request.post(), "balance")
+        sent = await request.post()
+        wanted, do = text_of(sent, "balance"), text_of(sent, "do")
     preview = await draw_preview(request, session.merchant, program, design, wanted)
     others = await request.config_dict[DB].read(list_programs, session.merchant.id)
     context: dict[str, Any] = {
         "program": program,
-        "form": form,
-        "problems": problems or {},
-        "done": done if done in {"saved", "dropped", "published"} else "",
+        "done": done if done in _DONE else "",
         "preview": preview,
         "others": [p for p in others if p.id != program.id],
-        "glyphs": [(name, glyph_svg_path(name)) for name in GLYPHS],
-        "palettes": PALETTES,
-        "remind_choices": [str(day) for day in reversed(REMIND_DAYS)],
-        "max_goal": MAX_GOAL,
-        "max_months": MAX_MONTHS,
-        "max_rewards": MAX_REWARDS - 1,
         "may_edit": session.staff.role in {"owner", "manager"},
+        **form_context(form, problems or {}, do),
     }
     status = 200 if problems is None else 422
     return render(request, "merchant/card.html", context, status=status, is_packed=True)
+
+
+def form_context(
+    form: DesignForm, problems: Mapping[str, str], do: str
+) -> dict[str, Any]:
+    """The fields with their problems, choices and limits; `do` is what was pressed."""
+    places = {name.split(".")[0] for name in problems}
+    return {
+        "form": form,
+        "problems": problems,
+        "is_more_open": "_double" in do or bool(_MORE & places),
+        "glyphs": [(name, glyph_svg_path(name)) for name in GLYPHS],
+        "palettes": PALETTES,
+        "remind_choices": [str(day) for day in reversed(REMIND_DAYS)],
+        "new_double": DoubleRow(),
+        "max_per": MAX_PER,
+        "max_doubles": MAX_DOUBLE_HOURS,
+        "max_cap": MAX_CAP,
+        "max_goal": MAX_GOAL,
+        "max_months": MAX_MONTHS,
+        "max_rewards": MAX_REWARDS - 1,
+    }
 
 
 def _back_to(program: Program, done: str) -> web.Response:

@@ -10,15 +10,23 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from core.errors import Invalid
+from core.rules.fields import Problems
 from core.rules.publishing import (
     MAX_REWARDS,
     design_from_dict,
     design_to_dict,
 )
-from core.rules.types import Design, Reward
+from core.rules.spending import MAX_DOUBLE_HOURS, MAX_PER
+from core.rules.types import Design
 from webhooks.forms import Fields, text_of, texts_of, whole_number
+from webhooks.merchant.double_rows import (
+    DoubleRow,
+    double_problems,
+    doubles_of,
+    read_doubles,
+)
+from webhooks.merchant.reward_rows import Row, read_row, read_rows, row_of
 
-_UNITS = {"m", "d"}
 _TEXTS = (
     "name",
     "goal",
@@ -35,25 +43,20 @@ _TEXTS = (
     "icon",
     "guide",
     "thanks",
+    "spend_kind",
+    "stamp_per",
+    "minimum",
+    "day_cap",
+    "referral",
 )
 # Where a problem of the design is shown in the form.
-_PLACES = {"limit": "limit_kind", "expires": "expires_kind"}
+_PLACES = {
+    "limit": "limit_kind",
+    "expires": "expires_kind",
+    "birthday_reward": "birthday.name",
+    "birthday_valid": "birthday.valid",
+}
 _GOAL_ROW = "goal_reward"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One reward as typed: its count, name, and validity as number and unit."""
-
-    at: str = ""
-    name: str = ""
-    valid: str = ""
-    unit: str = ""
-
-    @property
-    def is_empty(self) -> bool:
-        """Nothing was typed."""
-        return not (self.at or self.name or self.valid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,33 @@ class DesignForm:
     texts: Mapping[str, str]
     remind_days: tuple[str, ...]
     goal_reward: Row
+    birthday: Row
     rewards: tuple[Row, ...] = field(default=())
+    doubles: tuple[DoubleRow, ...] = field(default=())
+
+    @property
+    def n_more(self) -> int:
+        """How many of the rarely used settings are in use."""
+        counts = [self.texts["day_cap"], self.texts["referral"]]
+        return sum(
+            [
+                self.texts["spend_kind"] == "amount",
+                bool(self.doubles),
+                not self.birthday.is_empty,
+                *(count not in {"", "0"} for count in counts),
+            ]
+        )
+
+    def with_double(self) -> DesignForm:
+        """One more empty row of double hours, if there may be one."""
+        if len(self.doubles) >= MAX_DOUBLE_HOURS:
+            return self
+        return replace(self, doubles=(*self.doubles, DoubleRow()))
+
+    def without_double(self, index: int) -> DesignForm:
+        """Without the row of double hours at this index."""
+        kept = tuple(r for i, r in enumerate(self.doubles) if i != index)
+        return replace(self, doubles=kept)
 
     def with_row(self) -> DesignForm:
         """One more empty reward, if there may be one."""
@@ -82,10 +111,14 @@ class DesignForm:
 
     def design(self) -> Design:
         """What was typed as a design. `Invalid` names the fields of the form."""
+        own = self._own_problems()
         try:
-            return design_from_dict(self.as_dict())
+            design = design_from_dict(self.as_dict())
         except Invalid as error:
-            raise Invalid(self._placed(error)) from None
+            raise Invalid({**self._placed(error), **own}) from None
+        if own:
+            raise Invalid(own)
+        return design
 
     def design_or(self, last: Design) -> Design:
         """The design, with each field that cannot be kept as it is in `last`."""
@@ -107,10 +140,10 @@ class DesignForm:
     def as_dict(self) -> dict[str, Any]:
         """The shape that `design_from_dict` reads, in the order of the rows."""
         texts = self.texts
-        rows = [_reward(row) for row in self.rewards]
+        rows = [row.as_dict() for row in self.rewards]
         goal = self.goal_reward
         if not goal.is_empty:
-            rows.append(_reward(replace(goal, at=texts["goal"])))
+            rows.append(replace(goal, at=texts["goal"]).as_dict())
         return {
             "name": texts["name"],
             "goal": texts["goal"],
@@ -124,12 +157,37 @@ class DesignForm:
             "icon": texts["icon"],
             "guide": texts["guide"],
             "thanks": texts["thanks"],
+            **self._spend(),
+            "double_hours": [row.text for row in self.doubles if not row.is_empty],
+            "day_cap": texts["day_cap"] or "0",
+            "referral": texts["referral"] or "0",
+            "birthday_reward": self.birthday.name,
+            "birthday_valid": self.birthday.validity,
             "reward": rows,
         }
+
+    def _spend(self) -> dict[str, str]:
+        if self.texts["spend_kind"] != "amount":
+            return {}
+        # In a merchant's file 0 is for none; here, something else says that.
+        per = self.texts["stamp_per"].lstrip("0") or "?"
+        return {"stamp_per": per, "minimum": self.texts["minimum"] or "0"}
+
+    def _own_problems(self) -> Problems:
+        """What a merchant's file could leave out, and a form must not."""
+        if self.birthday.valid and not self.birthday.name:
+            return {"birthday.name": ("invalid.empty", {})}
+        return {}
 
     def _placed(self, error: Invalid) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for name, problem in error.problems.items():
+            if name == "double_hours":
+                found |= double_problems(self.doubles)
+                continue
+            if name == "stamp_per":
+                found[name] = ("invalid.number", {"min": 1, "max": MAX_PER})
+                continue
             # Where the goal itself is wrong, no reward is measured by it.
             if "goal" in error.problems and name.endswith(".at"):
                 continue
@@ -172,19 +230,22 @@ def form_of_design(design: Design) -> DesignForm:
             "icon": design.look.icon,
             "guide": design.guide,
             "thanks": design.thanks,
+            "spend_kind": "amount" if design.spend else "none",
+            "stamp_per": str(design.spend.per) if design.spend else "500",
+            "minimum": str(design.spend.minimum or "") if design.spend else "",
+            "day_cap": str(design.day_cap or ""),
+            "referral": str(design.referral or ""),
         },
         remind_days=tuple(str(day) for day in design.remind_days),
-        goal_reward=_row(goal) if goal else Row(),
-        rewards=tuple(_row(reward) for reward in others),
+        goal_reward=row_of(goal),
+        birthday=row_of(design.birthday),
+        rewards=tuple(row_of(reward) for reward in others),
+        doubles=doubles_of(design.double_hours),
     )
 
 
 def read_form(fields: Fields) -> DesignForm:
     """The form as a browser sent it; rows where nothing was typed are left out."""
-    columns = [
-        texts_of(fields, f"reward_{name}") for name in ("at", "name", "valid", "unit")
-    ]
-    rows = [Row(*values) for values in zip(*columns, strict=False)]
     typed = {name: text_of(fields, name) for name in _TEXTS}
     # Browsers send lines of a text area with CR LF.
     typed["guide"] = typed["guide"].replace("\r\n", "\n")
@@ -194,26 +255,11 @@ def read_form(fields: Fields) -> DesignForm:
     return DesignForm(
         texts=typed,
         remind_days=tuple(texts_of(fields, "remind_days")),
-        goal_reward=Row(
-            name=text_of(fields, "goal_reward_name"),
-            valid=text_of(fields, "goal_reward_valid"),
-            unit=text_of(fields, "goal_reward_unit"),
-        ),
-        # A few more than may be kept, so that the page can say so.
-        rewards=tuple(r for r in rows if not r.is_empty)[: 2 * MAX_REWARDS],
+        goal_reward=read_row(fields, "goal_reward"),
+        birthday=read_row(fields, "birthday"),
+        rewards=read_rows(fields),
+        doubles=read_doubles(fields),
     )
-
-
-def _row(reward: Reward) -> Row:
-    valid = reward.valid or ""
-    return Row(at=str(reward.at), name=reward.name, valid=valid[:-1], unit=valid[-1:])
-
-
-def _reward(row: Row) -> dict[str, Any]:
-    valid = f"{row.valid}{row.unit}" if row.valid and row.unit in _UNITS else None
-    if row.valid and valid is None:
-        valid = "?"  # a number without a unit is a mistake, not "for ever"
-    return {"at": row.at, "name": row.name, "valid": valid}
 
 
 def _limit_text(texts: Mapping[str, str]) -> str:

@@ -14,7 +14,7 @@ from core.actions.channels import (
     google_credentials,
     line_channel,
 )
-from core.actions.publish import list_programs, preview_publish
+from core.actions.programs import programs_with_counts
 from core.actions.shops import list_shops
 from core.actions.signin import choose_language
 from core.database import Tx
@@ -103,10 +103,7 @@ def _load(tx: Tx, merchant_id: MerchantId, now: datetime) -> _Home:
     line = line_channel(tx, merchant_id)
     apple = apple_credentials(tx, merchant_id)
     return _Home(
-        programs=[
-            (program, preview_publish(tx, merchant_id, program.id).cards)
-            for program in list_programs(tx, merchant_id)
-        ],
+        programs=programs_with_counts(tx, merchant_id),
         shops=list_shops(tx, merchant_id),
         line_id=line.basic_id if line else None,
         apple_days=_days_left(apple, now) if apple else None,

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from bot.flex import card_in_words
 from bot.replies import Reader, after_grant
-from core.actions.publish import load_program
+from core.actions.publish import list_programs, load_program
 from core.actions.shops import list_shops
 from core.database import Tx
 from core.rules.asking import Granted
@@ -83,9 +83,12 @@ async def draw_preview(
     parts, language = request.config_dict, language_of(request)
     wanted = whole_number(balance)
     count = min(sample_balance(design) if wanted is None else wanted, design.goal)
-    shops: list[Shop] = await parts[DB].read(_shops, merchant)
+    shops, names = await parts[DB].read(_around, merchant)
     now = parts[CLOCK].now()
-    face = sample_face(merchant, program, design, shops, count, language, now)
+    following = names.get(design.next_program or "")
+    face = sample_face(
+        merchant, program, design, shops, count, language, now, following
+    )
     art = Art.of_design(merchant.id, design)
     pictures = {
         "logo": await parts[ARTWORK].draw(art, "logo", scale=2),
@@ -123,5 +126,7 @@ def _chat(
     return draw_bubble(message["contents"], label)
 
 
-def _shops(tx: Tx, merchant: Merchant) -> list[Shop]:
-    return list(list_shops(tx, merchant.id))
+def _around(tx: Tx, merchant: Merchant) -> tuple[list[Shop], dict[str, str]]:
+    """The merchant's shops, and its cards' names by their keys."""
+    names = {p.key: p.design.name for p in list_programs(tx, merchant.id)}
+    return list(list_shops(tx, merchant.id)), names

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 
 from aiohttp import web
 
 from core.actions.publish import (
+    CardsTo,
     PublishPreview,
     load_program,
     preview_publish,
@@ -30,6 +32,11 @@ from webhooks.merchant.preview import draw_preview
 from webhooks.pages import language_of, render
 from webhooks.sessions import require_session
 
+Effects = Mapping[CardsTo, PublishPreview]
+
+# What may become of the cards that are out there; the first is the usual one.
+_CHOICES: tuple[CardsTo, ...] = ("move", "keep")
+
 routes = web.RouteTableDef()
 
 
@@ -48,28 +55,39 @@ async def publish(request: web.Request) -> web.Response:
     location = f"/merchant/cards/{program.id}"
     if program.draft is None:
         return web.Response(status=303, headers={"Location": location})
+    cards = _cards_to(text_of(fields, "cards"))
     if not same(text_of(fields, "draft"), _digest(program.draft)):
-        return await _page(request, has_moved=True)
+        return await _page(request, has_moved=True, cards=cards)
     await parts[DB].write(
         publish_draft,
         session.merchant.id,
         program.id,
         session.staff.id,
         parts[CLOCK].now(),
+        cards,
     )
-    return web.Response(status=303, headers={"Location": f"{location}?done=published"})
+    done = "published" if cards == "move" else "kept"
+    return web.Response(status=303, headers={"Location": f"{location}?done={done}"})
 
 
-async def _page(request: web.Request, *, has_moved: bool = False) -> web.Response:
+def _cards_to(text: str) -> CardsTo:
+    return "keep" if text == "keep" else "move"
+
+
+async def _page(
+    request: web.Request, *, has_moved: bool = False, cards: CardsTo = "move"
+) -> web.Response:
     session = require_session(request, "owner", "manager")
-    program, effect = await _load(request)
+    program, effects = await _load(request)
     if program.draft is None:
         location = f"/merchant/cards/{program.id}"
         return web.Response(status=303, headers={"Location": location})
     preview = await draw_preview(request, session.merchant, program, program.draft)
     context = {
         "program": program,
-        "effect": effect,
+        "effects": effects,
+        "chosen": cards,
+        "has_expiry": program.design.expires != program.draft.expires,
         "changes": changes(program.design, program.draft, language_of(request)),
         "digest": _digest(program.draft),
         "preview": preview,
@@ -81,7 +99,7 @@ async def _page(request: web.Request, *, has_moved: bool = False) -> web.Respons
     )
 
 
-async def _load(request: web.Request) -> tuple[Program, PublishPreview]:
+async def _load(request: web.Request) -> tuple[Program, Effects]:
     session = require_session(request)
     program_id = ProgramId(request.match_info["program_id"])
     return await request.config_dict[DB].read(_both, session.merchant.id, program_id)
@@ -89,10 +107,10 @@ async def _load(request: web.Request) -> tuple[Program, PublishPreview]:
 
 def _both(
     tx: Tx, merchant_id: MerchantId, program_id: ProgramId
-) -> tuple[Program, PublishPreview]:
+) -> tuple[Program, Effects]:
     return (
         load_program(tx, merchant_id, program_id),
-        preview_publish(tx, merchant_id, program_id),
+        {to: preview_publish(tx, merchant_id, program_id, to) for to in _CHOICES},
     )
 
 

@@ -36,6 +36,7 @@ def sample_face(
     balance: int,
     language: Language,
     now: datetime,
+    next_program_name: str | None = None,
 ) -> CardFace:
     """The face of a card of `design` with `balance` stamps, stamped just now."""
     first = now - timedelta(days=30)
@@ -54,6 +55,8 @@ def sample_face(
         issued_at=first,
         first_stamp_at=first,
         last_stamp_at=now,
+        # Something has been spent towards the next stamp.
+        remainder=design.spend.per * 2 // 5 if design.spend else 0,
         expires_at=card_expires_at(
             design.expires,
             first=first,
@@ -79,4 +82,5 @@ def sample_face(
         vouchers=(),
         shops=shops,
         now=now,
+        next_program_name=next_program_name,
     )

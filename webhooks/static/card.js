@@ -4,7 +4,6 @@
 
 const form = document.getElementById("design");
 const faces = document.getElementById("faces");
-const rewards = document.getElementById("rewards");
 const unsaved = document.getElementById("unsaved");
 const slider = document.getElementById("balance");
 const file = document.getElementById("icon-file");
@@ -47,23 +46,29 @@ function fitSlider() {
   if (goal >= 1 && goal <= 50) slider.max = String(goal);
 }
 
-function addReward() {
-  const row = document.getElementById("reward-row").content.firstElementChild.cloneNode(true);
+function addRow(list) {
+  const row = document.getElementById(list.dataset.template).content.firstElementChild.cloneNode(true);
   const number = String(Date.now());
-  for (const part of row.querySelectorAll("[id], [for]")) {
-    for (const name of ["id", "for"]) {
+  for (const part of row.querySelectorAll("[id], [for], [value]")) {
+    for (const name of ["id", "for", "value"]) {
       const value = part.getAttribute(name);
-      if (value) part.setAttribute(name, value.replace("rN", "r" + number));
+      if (value) part.setAttribute(name, value.replace("NEW", number));
     }
   }
-  rewards.append(row);
-  row.querySelector("input").focus();
+  list.append(row);
+  row.querySelector("input:not([type=hidden])").focus();
   limitRows();
 }
 
+function addButtonOf(list) {
+  return list.parentElement.querySelector("[data-add]");
+}
+
 function limitRows() {
-  const button = form.querySelector("[data-add]");
-  if (button) button.disabled = rewards.children.length >= Number(rewards.dataset.most);
+  for (const list of form.querySelectorAll("[data-most]")) {
+    const button = addButtonOf(list);
+    if (button) button.disabled = list.children.length >= Number(list.dataset.most);
+  }
 }
 
 form.addEventListener("input", (event) => {
@@ -77,12 +82,14 @@ form.addEventListener("click", (event) => {
   if (!button) return;
   if ("add" in button.dataset) {
     event.preventDefault();
-    addReward();
+    addRow(button.parentElement.querySelector("[data-most]"));
   } else if ("remove" in button.dataset) {
     event.preventDefault();
-    button.closest("[data-row]").remove();
+    const row = button.closest("[data-row]");
+    const list = row.parentElement;
+    row.remove();
     limitRows();
-    form.querySelector("[data-add]").focus();
+    addButtonOf(list).focus();
     changed(true);
   } else if ("background" in button.dataset) {
     event.preventDefault();

@@ -21,6 +21,7 @@ from core.actions.till import (
     make_till_code,
     till_code_state,
 )
+from core.card_words import say_card
 from core.database import Tx
 from core.errors import NotFound
 from core.links import line_url
@@ -168,6 +169,7 @@ async def _stage(request: web.Request, desk: Desk) -> dict[str, Any]:
         "by_line": bool(url),
         "name": state.customer_name,
         "view": view,
+        "said": view and say_card(view.face, desk.session.language),
         "entry": state.entry,
         "undoable": state.entry and is_undoable(desk, state.entry, now),
         "vouchers": _earned(view, state),

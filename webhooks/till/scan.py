@@ -9,10 +9,17 @@ from typing import Any
 
 from aiohttp import web
 
-from core.actions.cards import CardView, card_by_code, find_cards, load_entry
+from core.actions.cards import (
+    CardView,
+    card_by_code,
+    find_cards,
+    load_card,
+    load_entry,
+)
 from core.actions.grant import grant_stamps
 from core.actions.signin import Session
 from core.actions.till import MAX_STAMPS
+from core.card_words import say_card
 from core.database import Tx
 from core.rules.asking import Granted, Refused, StampAsk
 from core.rules.types import MerchantId, Role
@@ -84,9 +91,11 @@ async def add_stamps(request: web.Request) -> web.Response:
     )
     outcome = await parts[DB].write(grant_stamps, ask, now)
     count_stamps(request, "scan", outcome)
-    view = await find_card(request, desk)
     if not isinstance(outcome, Granted):
-        return _page(request, desk, view, outcome)
+        return _page(request, desk, await find_card(request, desk), outcome)
+    # A card that ranked up, or was linked, hands its stamps on.
+    where = (view.card.merchant_id, outcome.card_id, now)
+    view = await parts[DB].read(load_card, *where)
     can, gone = await parts[DB].read(_may_undo, desk, outcome, now)
     if gone:
         return show_undone(request, desk, view)
@@ -138,6 +147,7 @@ def _page(
     context: dict[str, Any] = {
         "view": view,
         "face": view.face,
+        "said": say_card(view.face, desk.session.language),
         "outcome": outcome,
         "refusal": say_refusal(desk, outcome) if isinstance(outcome, Refused) else "",
         "undoable": undoable,

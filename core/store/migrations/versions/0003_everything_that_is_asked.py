@@ -63,6 +63,7 @@ def upgrade() -> None:
         sa.Column("sealed_secret", sa.Text(), nullable=False),
         sa.Column("events", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("stopped_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("merchant_id", "id", name=op.f("pk_hook")),
     )
     op.create_table(
@@ -249,6 +250,14 @@ def upgrade() -> None:
         ["merchant_id", "referral_code"],
         unique=False,
     )
+    op.create_index(
+        "ix_customer_referred",
+        "customer",
+        ["merchant_id", "referred_by"],
+        unique=False,
+        sqlite_where=sa.text("referred_by IS NOT NULL"),
+        postgresql_where=sa.text("referred_by IS NOT NULL"),
+    )
     op.add_column(
         "ledger_entry", sa.Column("cause", sa.String(length=40), nullable=True)
     )
@@ -290,6 +299,14 @@ def upgrade() -> None:
         table.alter_column(
             "expires_at", existing_type=sa.DateTime(timezone=True), nullable=True
         )
+    op.create_index(
+        "ix_till_code_open",
+        "till_code",
+        ["merchant_id", "expires_at"],
+        unique=False,
+        sqlite_where=sa.text("claimed_at IS NULL"),
+        postgresql_where=sa.text("claimed_at IS NULL"),
+    )
     op.create_index(
         "ix_till_code_merchant_id_batch_id",
         "till_code",
