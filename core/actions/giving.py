@@ -79,7 +79,7 @@ class _Gift:
 def give_stamps(
     tx: Tx,
     merchant: Merchant,
-    card: Card,
+    card: Card | Spot,
     stamps: int,
     *,
     kind: EntryKind = "stamp",
@@ -94,7 +94,8 @@ def give_stamps(
 ) -> Gave | Refused:
     """Add `stamps` to a (locked) card whatever its limits say.
 
-    They go to the card that stands for it now; see `current_card`. 0 stamps are for a
+    They go to the card that stands for it now; see `current_card` (a `Spot` has been
+    looked up so already). 0 stamps are for a
     purchase of which only the `remainder` is kept. Stamps that come from a card of the
     same program `passed` so many there, and had the rewards on that way. Refused where
     the card is stopped or its fixed last day is over.
@@ -110,10 +111,9 @@ def give_stamps(
         remainder=remainder,
         passed=passed,
     )
-    card = current_card(tx, card)
-    spot = stand(tx, card)
-    if card.state == "stopped" or spot.program.state == "archived":
-        return Refused(why=Why.card_stopped, card_id=card.id)
+    spot = card if isinstance(card, Spot) else stand(tx, current_card(tx, card))
+    if spot.card.state == "stopped" or spot.program.state == "archived":
+        return Refused(why=Why.card_stopped, card_id=spot.card.id)
     gave = _give(tx, merchant, spot, stamps, gift)
     if isinstance(gave, Gave):
         _tell(tx, merchant, gave, gift)

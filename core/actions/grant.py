@@ -10,10 +10,11 @@ from core.actions.codes import open_code, settle_code
 from core.actions.giving import Gave, current_card, give_stamps
 from core.actions.issuing import issue_card
 from core.actions.join import meet_person
+from core.actions.onward import Spot, stand
 from core.actions.outcomes import outcome_from_dict, outcome_to_dict
 from core.actions.referral import pay_referral
 from core.database import Tx
-from core.errors import Invalid, NotFound
+from core.errors import Invalid
 from core.rules.asking import Granted, Refused, StampAsk
 from core.rules.granting import Given, GrantFacts, Worth, decide_grant
 from core.rules.types import Card, Customer, Design, Merchant, Why
@@ -22,7 +23,6 @@ from core.store.cards import load_card, lock_card
 from core.store.customers import find_customer
 from core.store.ledger import grants_since
 from core.store.merchants import load_merchant
-from core.store.programs import design_of, load_program
 
 # The most stamps that one amount may be worth, before double hours.
 MAX_AT_ONCE = 1000
@@ -100,15 +100,15 @@ def _give(
     asked = ask.card_id and lock_card(tx, merchant.id, ask.card_id)
     if not asked:
         return Refused(why=Why.no_such_card)
-    card = current_card(tx, asked)
-    facts = _facts(tx, merchant, card, ask, now)
+    spot = stand(tx, current_card(tx, asked))
+    facts = _facts(tx, merchant, spot, ask, now)
     worth = decide_grant(facts)
     if isinstance(worth, Refused):
         return worth
     gave = give_stamps(
         tx,
         merchant,
-        card,
+        spot,
         worth.stamps,
         how=ask.how,
         now=now,
@@ -120,7 +120,7 @@ def _give(
     if isinstance(gave, Refused):
         return gave
     if facts.design.referral and gave.stamps:
-        pay_referral(tx, merchant, card, facts.design, now)
+        pay_referral(tx, merchant, spot.card, facts.design, now)
     return _granted(gave, worth)
 
 
@@ -137,18 +137,15 @@ def _granted(gave: Gave, worth: Worth) -> Granted:
 
 
 def _facts(
-    tx: Tx, merchant: Merchant, card: Card, ask: StampAsk, now: datetime
+    tx: Tx, merchant: Merchant, spot: Spot, ask: StampAsk, now: datetime
 ) -> GrantFacts:
-    program = load_program(tx, merchant.id, card.program_id)
-    design = program and design_of(tx, program, card.version)
-    if not program or not design:
-        raise NotFound("program")
+    card, design = spot.card, spot.design
     if ask.amount is not None:
         _check_amount(ask.amount, design)
     return GrantFacts(
         card=card,
         design=design,
-        program=program.state,
+        program=spot.program.state,
         stamps=ask.stamps,
         amount=ask.amount,
         recent=_recent(tx, card, design, now),

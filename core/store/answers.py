@@ -7,13 +7,20 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from core.database import Tx
 from core.rules.types import MerchantId
 from core.store.tables import answered
 from core.store.upsert import put_if_new
 from core.vault import hash_token
+
+# Built once: to build a statement costs more than to run it.
+_MINE = (answered.c.merchant_id == bindparam("of_merchant")) & (
+    answered.c.key == bindparam("of_key")
+)
+_LOAD = select(answered.c.answer).where(_MINE)
+_UPDATE = answered.update().where(_MINE)
 
 
 def first_answer(
@@ -26,17 +33,14 @@ def first_answer(
     row = {"merchant_id": merchant_id, "key": key, "answer": None, "at": now}
     if put_if_new(tx, answered, row, "merchant_id", "key"):
         return None
-    return tx.execute(
-        select(answered.c.answer).where(
-            answered.c.merchant_id == merchant_id, answered.c.key == key
-        )
-    ).scalar_one()
+    mine = {"of_merchant": merchant_id, "of_key": key}
+    return tx.execute(_LOAD, mine).scalar_one()
 
 
 def keep_answer(tx: Tx, merchant_id: MerchantId, key: str, answer: Any) -> None:
     """Fix what `key` is answered from now on."""
-    mine = (answered.c.merchant_id == merchant_id) & (answered.c.key == key)
-    tx.execute(answered.update().where(mine).values(answer=answer))
+    mine = {"of_merchant": merchant_id, "of_key": key}
+    tx.execute(_UPDATE, {**mine, "answer": answer})
 
 
 def are_answered(tx: Tx, merchant_id: MerchantId, keys: Sequence[str]) -> set[str]:

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select, union_all
+from sqlalchemy import BindParameter, Row, Select, bindparam, func, select, union_all
 
 from core.database import Tx
 from core.ids import new_id
@@ -25,12 +25,46 @@ from core.store.tables import card, customer, merchant
 from core.store.upsert import put_if_new
 from core.vault import new_letters
 
+# Built once: to build a statement costs more than to run it.
+_MINE = (card.c.merchant_id == bindparam("of_merchant")) & (
+    card.c.id == bindparam("of_card")
+)
+_LOAD = select(card).where(_MINE)
+_LOCK = _LOAD.with_for_update()
+_FIND = select(card).where(
+    card.c.merchant_id == bindparam("of_merchant"),
+    card.c.program_id == bindparam("of_program"),
+    card.c.customer_id == bindparam("of_customer"),
+)
+_UPDATE = card.update().where(_MINE).values(revision=card.c.revision + 1)
+
+
+def _group() -> Any:
+    asked, other = card.alias("asked"), card.alias("other")
+    merchant_id: BindParameter[str] = bindparam("of_merchant")
+    stands = (
+        select(func.coalesce(asked.c.merged_into, asked.c.id))
+        .where(asked.c.merchant_id == merchant_id, asked.c.id == bindparam("of_card"))
+        .scalar_subquery()
+    )
+    return union_all(
+        select(stands),
+        select(other.c.id).where(
+            other.c.merchant_id == merchant_id, other.c.merged_into == stands
+        ),
+    )
+
+
+# The ids of the card that stands for `of_card` of `of_merchant`, and of all that lead
+# to it, as a subquery.
+GROUP = _group()
+
 
 def load_card(
     tx: Tx, merchant_id: MerchantId, card_id: CardId, *, own: bool = False
 ) -> Card | None:
     """The card that stands for this one now, or None."""
-    found = _first(tx, _of(merchant_id).where(card.c.id == card_id))
+    found = _one(tx, _LOAD, merchant_id, card_id)
     return found if own else _standing(tx, found)
 
 
@@ -41,8 +75,7 @@ def lock_card(
 
     Every check of a limit and every entry happens under this lock.
     """
-    mine = _of(merchant_id).where(card.c.id == card_id)
-    found = _first(tx, mine.with_for_update())
+    found = _one(tx, _LOCK, merchant_id, card_id)
     if own or found is None or found.merged_into is None:
         return found
     # Linked before our lock on it: it stays so as long as we hold that.
@@ -53,8 +86,9 @@ def find_card(
     tx: Tx, merchant_id: MerchantId, program_id: ProgramId, customer_id: CustomerId
 ) -> Card | None:
     """This customer's own card of this program, or None."""
-    mine = (card.c.program_id == program_id) & (card.c.customer_id == customer_id)
-    return _first(tx, _of(merchant_id).where(mine))
+    ids = {"of_program": program_id, "of_customer": customer_id}
+    row = tx.execute(_FIND, {"of_merchant": merchant_id, **ids}).first()
+    return None if row is None else _card(row)
 
 
 def find_card_by_code(tx: Tx, code: str) -> Card | None:
@@ -106,24 +140,6 @@ def cards_led_to(tx: Tx, held: Card) -> list[Card]:
     return [_card(row) for row in rows]
 
 
-def group_of(merchant_id: MerchantId, card_id: CardId) -> Any:
-    """The ids of the card that stands for this one and of all that lead to it, as a
-    subquery.
-    """
-    asked, other = card.alias("asked"), card.alias("other")
-    stands = (
-        select(func.coalesce(asked.c.merged_into, asked.c.id))
-        .where(asked.c.merchant_id == merchant_id, asked.c.id == card_id)
-        .scalar_subquery()
-    )
-    return union_all(
-        select(stands),
-        select(other.c.id).where(
-            other.c.merchant_id == merchant_id, other.c.merged_into == stands
-        ),
-    )
-
-
 def lock_cards_of_versions(
     tx: Tx, merchant_id: MerchantId, program_id: ProgramId, versions: Collection[int]
 ) -> list[Card]:
@@ -170,9 +186,8 @@ def add_card(
 
 def update_card(tx: Tx, held: Card, **values: Any) -> None:
     """Change columns of one (locked) card and count its revision up."""
-    mine = (card.c.merchant_id == held.merchant_id) & (card.c.id == held.id)
-    values["revision"] = card.c.revision + 1
-    tx.execute(card.update().where(mine).values(values))
+    mine = {"of_merchant": held.merchant_id, "of_card": held.id}
+    tx.execute(_UPDATE, {**mine, **values})
     tx.signal(f"card:{held.id}")
     if held.merged_into is not None:
         tx.signal(f"card:{held.merged_into}")
@@ -182,11 +197,19 @@ def _standing(tx: Tx, held: Card | None) -> Card | None:
     """The card that stands for `held`: itself, or the one that it was linked to."""
     if held is None or held.merged_into is None:
         return held
-    return _first(tx, _of(held.merchant_id).where(card.c.id == held.merged_into))
+    return _one(tx, _LOAD, held.merchant_id, held.merged_into)
 
 
 def _of(merchant_id: MerchantId) -> Select[Any]:
     return select(card).where(card.c.merchant_id == merchant_id)
+
+
+def _one(
+    tx: Tx, statement: Select[Any], merchant_id: MerchantId, card_id: CardId
+) -> Card | None:
+    row = tx.execute(statement, {"of_merchant": merchant_id, "of_card": card_id})
+    found = row.first()
+    return None if found is None else _card(found)
 
 
 def _first(tx: Tx, statement: Select[Any]) -> Card | None:

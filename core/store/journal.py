@@ -12,6 +12,8 @@ from core.ids import new_id
 from core.rules.types import MerchantId
 from core.store.tables import journal
 
+_INSERT = journal.insert()
+
 
 def note(
     tx: Tx,
@@ -23,17 +25,16 @@ def note(
     **detail: Any,
 ) -> None:
     """Log one act: `actor` did `action` ("stamp.granted") to `subject`."""
-    tx.execute(
-        journal.insert().values(
-            id=new_id(now),
-            merchant_id=merchant_id,
-            actor=actor,
-            action=action,
-            subject=subject,
-            detail=detail,
-            at=now,
-        )
-    )
+    row = {
+        "id": new_id(now),
+        "merchant_id": merchant_id,
+        "actor": actor,
+        "action": action,
+        "subject": subject,
+        "detail": detail,
+        "at": now,
+    }
+    tx.execute(_INSERT, row)
 
 
 def drop_before(tx: Tx, before: datetime, limit: int) -> int:

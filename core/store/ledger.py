@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, literal, select, union_all
+from sqlalchemy import BindParameter, Row, String, bindparam, cast, select, union_all
 
 from core.database import Tx
 from core.ids import new_id
@@ -24,9 +24,67 @@ from core.rules.types import (
     Voucher,
     VoucherId,
 )
-from core.store.cards import group_of
+from core.store.cards import GROUP
 from core.store.tables import card, ledger_entry, voucher
 from core.vault import new_digits
+
+# Built once: to build a statement costs more than to run it.
+_COUNT = (
+    card.update()
+    .where(
+        card.c.merchant_id == bindparam("of_merchant"),
+        card.c.id == bindparam("of_card"),
+    )
+    .values(n_entries=card.c.n_entries + bindparam("n_steps"))
+    .returning(card.c.n_entries)
+)
+_COUNT_AND_CHANGE = _COUNT.values(revision=card.c.revision + 1)
+_INSERT = ledger_entry.insert()
+_OPEN_VOUCHERS = (
+    select(voucher)
+    .where(
+        voucher.c.merchant_id == bindparam("of_merchant"),
+        voucher.c.card_id.in_(GROUP),
+        voucher.c.state == "issued",
+        voucher.c.expires_at.is_(None)
+        | (voucher.c.expires_at > bindparam("now", type_=voucher.c.expires_at.type)),
+    )
+    .order_by(voucher.c.issued_at, voucher.c.id)
+)
+
+
+def _grants() -> Any:
+    entry, undo = ledger_entry, ledger_entry.alias("undo")
+    merchant_id: BindParameter[str] = bindparam("of_merchant")
+    card_id: BindParameter[str] = bindparam("of_card")
+    undone = (
+        select(undo.c.id)
+        .where(undo.c.merchant_id == entry.c.merchant_id, undo.c.undoes == entry.c.id)
+        .exists()
+    )
+    before = card.alias("before")
+    led_here = select(before.c.id).where(before.c.merchant_id == merchant_id)
+    cards = union_all(
+        select(cast(card_id, String(40))),
+        led_here.where(before.c.next_card_id == card_id),
+        led_here.where(before.c.merged_into == card_id),
+    )
+    return (
+        select(entry.c.at, entry.c.stamps)
+        .where(
+            entry.c.merchant_id == merchant_id,
+            entry.c.card_id.in_(cards),
+            entry.c.kind == "stamp",
+            entry.c.stamps > 0,
+            entry.c.how != "claim",
+            entry.c.at > bindparam("since", type_=entry.c.at.type),
+            ~undone,
+        )
+        .order_by(entry.c.at)
+    )
+
+
+_GRANTS = _grants()
 
 
 def append_entries(
@@ -50,13 +108,12 @@ def append_entries(
     Steps of kind "undo" counter their own `undoes`, else this one. `amount` was paid
     for the step of kind "stamp". `card_values` change the card at the same time.
     """
-    mine = (card.c.merchant_id == held.merchant_id) & (card.c.id == held.id)
-    values: dict[str, Any] = {"n_entries": card.c.n_entries + len(steps)}
+    mine = {"of_merchant": held.merchant_id, "of_card": held.id}
     if card_values is not None:
-        values |= {**card_values, "revision": card.c.revision + 1}
         tx.signal(f"card:{held.id}")
     last = tx.execute(
-        card.update().where(mine).values(values).returning(card.c.n_entries)
+        _COUNT if card_values is None else _COUNT_AND_CHANGE,
+        {**mine, "n_steps": len(steps), **(card_values or {})},
     ).scalar_one()
     rows = [
         {
@@ -80,7 +137,7 @@ def append_entries(
         }
         for place, step in enumerate(steps, start=1)
     ]
-    tx.execute(ledger_entry.insert(), rows)
+    tx.execute(_INSERT, rows)
     return [EntryId(str(row["id"])) for row in rows]
 
 
@@ -120,32 +177,8 @@ def grants_since(tx: Tx, held: Card, since: datetime) -> list[tuple[datetime, in
     Also those of the cards that led to it, by rank-up or by linking. Grants that were
     undone do not count, nor do those for a stamp that had been missing.
     """
-    entry, undo = ledger_entry, ledger_entry.alias("undo")
-    undone = (
-        select(undo.c.id)
-        .where(undo.c.merchant_id == entry.c.merchant_id, undo.c.undoes == entry.c.id)
-        .exists()
-    )
-    before = card.alias("before")
-    led_here = select(before.c.id).where(before.c.merchant_id == held.merchant_id)
-    cards = union_all(
-        select(literal(held.id)),
-        led_here.where(before.c.next_card_id == held.id),
-        led_here.where(before.c.merged_into == held.id),
-    )
-    rows = tx.execute(
-        select(entry.c.at, entry.c.stamps)
-        .where(
-            entry.c.merchant_id == held.merchant_id,
-            entry.c.card_id.in_(cards),
-            entry.c.kind == "stamp",
-            entry.c.stamps > 0,
-            entry.c.how != "claim",
-            entry.c.at > since,
-            ~undone,
-        )
-        .order_by(entry.c.at)
-    )
+    mine = {"of_merchant": held.merchant_id, "of_card": held.id}
+    rows = tx.execute(_GRANTS, {**mine, "since": since})
     return [(row.at, row.stamps) for row in rows]
 
 
@@ -199,16 +232,8 @@ def list_vouchers(
 
     Also those of the cards that are linked with it.
     """
-    rows = tx.execute(
-        select(voucher)
-        .where(
-            voucher.c.merchant_id == merchant_id,
-            voucher.c.card_id.in_(group_of(merchant_id, card_id)),
-            voucher.c.state == "issued",
-            (voucher.c.expires_at.is_(None)) | (voucher.c.expires_at > now),
-        )
-        .order_by(voucher.c.issued_at, voucher.c.id)
-    )
+    mine = {"of_merchant": merchant_id, "of_card": card_id}
+    rows = tx.execute(_OPEN_VOUCHERS, {**mine, "now": now})
     return [_voucher(row) for row in rows]
 
 

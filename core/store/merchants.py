@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, bindparam, select
 
 from core.database import Tx
 from core.errors import NotFound
@@ -25,10 +25,13 @@ from core.store.tables import (
 )
 from core.store.upsert import put
 
+# Built once: to build a statement costs more than to run it.
+_LOAD = select(merchant).where(merchant.c.id == bindparam("of_merchant"))
+
 
 def load_merchant(tx: Tx, merchant_id: MerchantId) -> Merchant:
     """The merchant with this id; `NotFound` otherwise."""
-    row = tx.execute(select(merchant).where(merchant.c.id == merchant_id)).first()
+    row = tx.execute(_LOAD, {"of_merchant": merchant_id}).first()
     if row is None:
         raise NotFound("merchant")
     return _merchant(row)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, case, func, literal, select
+from sqlalchemy import Row, bindparam, case, func, literal, select
 
 from core.database import Tx
 from core.ids import new_id
@@ -17,13 +17,29 @@ from core.rules.types import (
     PassId,
     ProgramId,
 )
-from core.store.cards import group_of
+from core.store.cards import GROUP
 from core.store.outbox import announce, announce_all
 from core.store.tables import card, held_pass, pass_device
 from core.store.upsert import put_if_new
 
 # One installation has been seen to register with hundreds of device ids.
 MAX_DEVICES = 20
+
+# HTTP dates have whole seconds: two stamps in one second must still differ.
+_LATER = case(
+    (held_pass.c.changed_at >= bindparam("second"), held_pass.c.changed_at + 1),
+    else_=bindparam("second"),
+)
+# Built once: to build a statement costs more than to run it.
+_CHANGE = (
+    held_pass.update()
+    .where(
+        held_pass.c.merchant_id == bindparam("of_merchant"),
+        held_pass.c.card_id.in_(GROUP),
+    )
+    .values(changed_at=_LATER)
+    .returning(held_pass.c.id)
+)
 
 
 def add_pass(
@@ -63,15 +79,8 @@ def announce_passes(
 
     Cards that are linked with it show the same, so their passes too.
     """
-    mine = (held_pass.c.merchant_id == merchant_id) & held_pass.c.card_id.in_(
-        group_of(merchant_id, card_id)
-    )
-    rows = tx.execute(
-        held_pass.update()
-        .where(mine)
-        .values(changed_at=_later(now))
-        .returning(held_pass.c.id)
-    )
+    mine = {"of_merchant": merchant_id, "of_card": card_id}
+    rows = tx.execute(_CHANGE, {**mine, "second": int(now.timestamp())})
     for row in rows.all():
         announce(tx, merchant_id, f"pass:{row.id}", now)
         tx.signal(f"pass:{row.id}")
@@ -85,7 +94,8 @@ def announce_program(
         card.c.merchant_id == merchant_id, card.c.program_id == program_id
     )
     mine = (held_pass.c.merchant_id == merchant_id) & held_pass.c.card_id.in_(cards)
-    tx.execute(held_pass.update().where(mine).values(changed_at=_later(now)))
+    change = held_pass.update().where(mine).values(changed_at=_LATER)
+    tx.execute(change, {"second": int(now.timestamp())})
     topic = literal("pass:").concat(held_pass.c.id).label("topic")
     announce_all(tx, select(held_pass.c.merchant_id, topic).where(mine), now)
 
@@ -187,14 +197,6 @@ def _device(held: HeldPass, device_id: str) -> Any:
         (pass_device.c.merchant_id == held.merchant_id)
         & (pass_device.c.pass_id == held.id)
         & (pass_device.c.device_id == device_id)
-    )
-
-
-def _later(now: datetime) -> Any:
-    # HTTP dates have whole seconds: two stamps in one second must still differ.
-    second = int(now.timestamp())
-    return case(
-        (held_pass.c.changed_at >= second, held_pass.c.changed_at + 1), else_=second
     )
 
 

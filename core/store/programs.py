@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, bindparam, select
 
 from core.database import Tx
 from core.ids import new_id
@@ -24,6 +24,18 @@ from core.rules.types import (
 from core.store.tables import picture, program, program_version
 from core.store.upsert import put_if_new
 
+_PUBLISHED = select(program, program_version.c.design).join(
+    program_version,
+    (program_version.c.merchant_id == program.c.merchant_id)
+    & (program_version.c.program_id == program.c.id)
+    & (program_version.c.version == program.c.version),
+)
+# Built once: to build a statement costs more than to run it.
+_LOAD = _PUBLISHED.where(
+    program.c.merchant_id == bindparam("of_merchant"),
+    program.c.id == bindparam("of_program"),
+)
+
 
 def list_programs(tx: Tx, merchant_id: MerchantId) -> list[Program]:
     """The merchant's programs in their own order, each with its published design."""
@@ -35,7 +47,8 @@ def load_program(
     tx: Tx, merchant_id: MerchantId, program_id: ProgramId
 ) -> Program | None:
     """One program by id, or None."""
-    row = tx.execute(_programs(merchant_id).where(program.c.id == program_id)).first()
+    mine = {"of_merchant": merchant_id, "of_program": program_id}
+    row = tx.execute(_LOAD, mine).first()
     return None if row is None else _program(row)
 
 
@@ -231,16 +244,7 @@ def _update(
 
 
 def _programs(merchant_id: MerchantId) -> Select[Any]:
-    return (
-        select(program, program_version.c.design)
-        .join(
-            program_version,
-            (program_version.c.merchant_id == program.c.merchant_id)
-            & (program_version.c.program_id == program.c.id)
-            & (program_version.c.version == program.c.version),
-        )
-        .where(program.c.merchant_id == merchant_id)
-    )
+    return _PUBLISHED.where(program.c.merchant_id == merchant_id)
 
 
 def _program(row: Row[Any]) -> Program:

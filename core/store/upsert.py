@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Table
@@ -9,12 +10,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from core.database import Tx
 
+_INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
 
 def insert_into(tx: Tx, table: Table) -> Any:
     """An INSERT of this transaction's dialect, with `.on_conflict_do_…` methods."""
-    if tx.dialect == "sqlite":
-        return sqlite.insert(table)
-    return postgresql.insert(table)
+    return _INSERTS[tx.dialect](table)
 
 
 def put(tx: Tx, table: Table, row: dict[str, Any], *keys: str) -> None:
@@ -29,10 +30,13 @@ def put_if_new(tx: Tx, table: Table, row: dict[str, Any], *keys: str) -> bool:
 
     Without `keys`, any unique constraint counts.
     """
-    statement = insert_into(tx, table).values(row)
-    done = tx.execute(
-        statement.on_conflict_do_nothing(index_elements=keys or None).returning(
-            next(iter(table.primary_key))
-        )
+    return tx.execute(_if_new(tx.dialect, table, keys), row).first() is not None
+
+
+@cache
+def _if_new(dialect: str, table: Table, keys: tuple[str, ...]) -> Any:
+    # Built once: to build a statement costs more than to run it.
+    statement = _INSERTS[dialect](table)
+    return statement.on_conflict_do_nothing(index_elements=keys or None).returning(
+        next(iter(table.primary_key))
     )
-    return done.first() is not None

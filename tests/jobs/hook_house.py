@@ -48,12 +48,14 @@ class Consumer:
     def __init__(self, *, silent: bool = False) -> None:
         self.silent = silent
         self.taken: list[Taken] = []
+        self.arrived = asyncio.Event()
         self.answers: list[web.Response | None] = []
         self.url = ""
         self.port = 0
 
     async def take(self, request: web.Request) -> web.Response:
         self.taken.append(Taken(dict(request.headers), await request.read()))
+        self.arrived.set()
         if self.silent:
             await asyncio.Event().wait()
         answer = self.answers.pop(0) if self.answers else web.Response(status=204)

@@ -4,6 +4,7 @@ never inside the network of the service.
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import jsonschema
@@ -32,12 +33,15 @@ from core.links import Links
 from core.rules.asking import StampAsk
 from core.rules.hooks import signature
 from core.rules.types import Limit, Reward
+from core.store.probes import count_outbox_behind
 from core.store.tables import hook_delivery, metadata, outbox
 from jobs import retention
+from jobs.check_database import check_deliveries
 from jobs.parts import Parts
 from jobs.pump import BACK_OFF, Pump
+from jobs.serve import running
 from tests.builders import build_shop, coffee, person
-from tests.jobs.hook_house import SECRET, consuming, office
+from tests.jobs.hook_house import SECRET, Office, consuming, office
 from webhooks.api.hook_body import hook_body
 from webhooks.api.openapi import document
 
@@ -368,7 +372,7 @@ async def test_a_removed_webhook_gets_nothing_of_what_waited(
 
 
 async def test_after_the_last_back_off_it_has_failed_until_sent_by_hand(
-    desk, consumer, shop, clock
+    desk, consumer, shop, local, vault, clock
 ):
     await desk.hook(consumer.url, ("card.issued",))
     consumer.answers = [web.Response(status=503) for _ in range(len(BACK_OFF) + 1)]
@@ -380,6 +384,10 @@ async def test_after_the_last_back_off_it_has_failed_until_sent_by_hand(
     (line,) = await desk.log()
     assert (line.state, line.next_at) == ("failed", None)
     assert line.delivery.tries == len(BACK_OFF) + 1 == len(consumer.taken)
+    # It is the merchant's to mend: the operator's checks stay green.
+    parts = Parts(settings=local, db=desk.db, vault=vault)
+    assert [f.state for f in await check_deliveries(parts, clock.now())] == ["green"]
+    assert await desk.db.read(count_outbox_behind) == 0
 
     await desk.db.write(
         resend, shop.merchant.id, line.delivery.id, shop.owner.id, clock.now()
@@ -518,6 +526,20 @@ async def test_a_person_who_is_erased_is_in_no_kept_body(desk, consumer, shop, c
     assert person().user_id.encode() in consumer.taken[0].raw
     for taken in consumer.taken[1:]:
         assert person().user_id.encode() not in taken.raw
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+async def test_the_running_service_sends_them(settings, clock, consumer):
+    local = settings.model_copy(update={"public_url": "http://localhost:8080"})
+    async with running(local, clock=clock, port=0) as service:
+        shop = await build_shop(service.db, service.vault, clock.now())
+        desk = Office(service.db, service.vault, clock, shop, service.hooks)
+        await desk.hook(consumer.url, ("card.issued",))
+        await a_card(desk)
+        async with asyncio.timeout(20):
+            await consumer.arrived.wait()
+
+    assert consumer.types == ["card.issued"]
 
 
 async def test_without_webhooks_nothing_is_written(desk):

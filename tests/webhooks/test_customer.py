@@ -10,12 +10,14 @@ import pytest
 from core.actions.apply import apply_channel
 from core.actions.cards import find_cards, load_card
 from core.actions.channels import GOOGLE_ACCOUNT
+from core.actions.erase import erase_customer
 from core.actions.grant import grant_stamps
 from core.actions.join import open_card
 from core.actions.passes import hold_pass
 from core.links import Links
 from core.rules.asking import StampAsk
 from core.vault import Vault
+from core.wording import say
 from jobs.demo.pass_file import open_pass
 from tests.builders import build_shop
 from tests.jobs.google_world import google_world
@@ -321,3 +323,18 @@ async def test_pages_need_no_inline_script_or_style(client, page, view):
             r'(?:href|src)="(/(?:static|looks|pictures)/[^"]*)"', text
         ):
             assert (await client.get(url)).status == 200, url
+
+
+async def test_the_page_of_somebody_who_left_says_that_they_did(
+    client, db, clock, page, view
+):
+    await db.write(
+        erase_customer,
+        merchant_id=view.card.merchant_id,
+        customer_id=view.customer.id,
+        by=None,
+        reason_code="left",
+        now=clock.now(),
+    )
+    reason = say("erased.left", "ja")
+    assert f"このカードは停止されています({reason})" in await read(client, page)

@@ -410,7 +410,7 @@ async def test_a_page_with_a_secret_is_neither_packed_nor_kept(
 ):
     async with machines(db, settings, clock) as desk:
         answer = await desk.get(PAGE)
-        assert answer.headers["Content-Encoding"] == "gzip"
+        assert "Content-Encoding" in answer.headers
         answer = await press(desk, "/keys", name="x")
         assert "Content-Encoding" not in answer.headers
         assert answer.headers["Cache-Control"] == "no-store"
