@@ -133,12 +133,12 @@ def _give(
     tx: Tx, merchant: Merchant, spot: Spot, stamps: int, gift: _Gift
 ) -> Gave | Refused:
     gave: Gave | None = None
-    left = stamps
+    left, has_gone_on = stamps, False
     while True:
         place = _place(tx, merchant, spot, gift.now)
         has_onward = turns(tx, merchant, spot, gift.now)
         if left and has_onward and is_at_its_end(merchant, place, spot):
-            cause = gave.entry_id if gave else None
+            cause, has_gone_on = gave.entry_id if gave else None, True
             spot = go_on(tx, merchant, spot, gift.now, cause)
             if gave is not None and spot.card.id != gave.card_id:
                 gave = replace(gave, next_card_id=spot.card.id)
@@ -146,8 +146,9 @@ def _give(
         part = min(left, room_on(place)) if has_onward and left else left
         plan = plan_stamps(place, part, gift.kind, 0 if gave else gift.remainder)
         if isinstance(plan, Refused):
-            # What was written would stay: only the first leg may end here.
+            # What was written would stay: nothing was, or this cannot be.
             assert gave is None
+            assert not has_gone_on
             return plan
         gave, card = _write(tx, merchant, place, part, plan, gift, gave)
         spot, left = replace(spot, card=card), left - part

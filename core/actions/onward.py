@@ -79,14 +79,19 @@ def rank_up(tx: Tx, merchant: Merchant, spot: Spot, now: datetime) -> Program | 
 
 def _is_open(merchant: Merchant, design: Design, now: datetime) -> bool:
     """Would a stamp given now stay, or is the design's fixed last day over?"""
-    ends_at = card_expires_at(
+    ends_at = _end_from(merchant, design, now)
+    return ends_at is None or ends_at > now
+
+
+def _end_from(merchant: Merchant, design: Design, now: datetime) -> datetime | None:
+    """Until when a card is good that begins now."""
+    return card_expires_at(
         design.expires,
         first=now,
         last=now,
         zone=ZoneInfo(merchant.timezone),
         day_starts_at=merchant.day_starts_at,
     )
-    return ends_at is None or ends_at > now
 
 
 def go_on(
@@ -95,7 +100,7 @@ def go_on(
     """Where the stamps after this card go: its rank-up card, or its newest version."""
     program = rank_up(tx, merchant, spot, now)
     if program is None or is_expired(spot.card, now):
-        return _take_new_version(tx, spot, now)
+        return _take_new_version(tx, merchant, spot, now)
     key = f"rank-up:{spot.card.id}"
     card_id = issue_card(tx, merchant, program.id, spot.card.customer_id, key, now)
     after = lock_card(tx, merchant.id, card_id)
@@ -146,12 +151,19 @@ def _move_remainder(
         )
 
 
-def _take_new_version(tx: Tx, spot: Spot, now: datetime) -> Spot:
-    """A card of an older version begins its next round under the newest one."""
+def _take_new_version(tx: Tx, merchant: Merchant, spot: Spot, now: datetime) -> Spot:
+    """A card of an older version begins its next round under the newest one.
+
+    It is good for as long as one that begins now, whatever its first stamp's time was.
+    """
     card, program = spot.card, spot.program
     values: dict[str, Any] = {
         "version": program.version,
         "promise_from": program.version,
+        "extended_to": max(
+            filter(None, (card.extended_to, _end_from(merchant, program.design, now))),
+            default=None,
+        ),
     }
     moved = at_new_goal(card.balance, spot.design, program.design)
     if moved.steps and not is_expired(card, now):

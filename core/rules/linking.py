@@ -143,7 +143,8 @@ def decide_link(joins: Customer, stays: Customer) -> Refused | None:
         return Refused(why=Why.same_person)
     if joins.merged_into is not None or joins.line_user_id is not None:
         return Refused(why=Why.already_linked)
-    return None
+    # Joined somebody else, maybe `joins` themself, just before: a circle leads nowhere.
+    return Refused(why=Why.already_linked) if stays.merged_into is not None else None
 
 
 def decide_unlink(

@@ -6,7 +6,16 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Row, String, bindparam, cast, select, union_all
+from sqlalchemy import (
+    BindParameter,
+    Row,
+    String,
+    bindparam,
+    cast,
+    func,
+    select,
+    union_all,
+)
 
 from core.database import Tx
 from core.ids import new_id
@@ -70,7 +79,9 @@ def _grants() -> Any:
         led_here.where(before.c.merged_into == card_id),
     )
     return (
-        select(entry.c.at, entry.c.stamps)
+        select(
+            func.min(entry.c.at).label("at"), func.sum(entry.c.stamps).label("stamps")
+        )
         .where(
             entry.c.merchant_id == merchant_id,
             entry.c.card_id.in_(cards),
@@ -80,7 +91,9 @@ def _grants() -> Any:
             entry.c.at > bindparam("since", type_=entry.c.at.type),
             ~undone,
         )
-        .order_by(entry.c.at)
+        # What went to two cards, or two rounds, is one grant.
+        .group_by(func.coalesce(entry.c.cause, entry.c.id))
+        .order_by(func.min(entry.c.at))
     )
 
 
@@ -179,7 +192,7 @@ def grants_since(tx: Tx, held: Card, since: datetime) -> list[tuple[datetime, in
     """
     mine = {"of_merchant": held.merchant_id, "of_card": held.id}
     rows = tx.execute(_GRANTS, {**mine, "since": since})
-    return [(row.at, row.stamps) for row in rows]
+    return [(row.at, int(row.stamps)) for row in rows]
 
 
 def entries_caused_by(tx: Tx, merchant_id: MerchantId, cause: EntryId) -> list[Entry]:

@@ -4,126 +4,20 @@ after another over the whole story of the card. Nothing of `core.rules` decides 
 
 from __future__ import annotations
 
-from calendar import monthrange
 from collections import Counter
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 
 from core.rules.types import Design
-
-# Tokyo has no summer time; the business day begins at five.
-ZONE = timedelta(hours=9)
-CUT = timedelta(hours=5)
-
-
-def business_day(at: datetime) -> date:
-    return (at + ZONE - CUT).date()
-
-
-def end_of(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC) - ZONE + CUT + timedelta(days=1)
-
-
-def ends_at(design: Design, first: datetime | None, last: datetime | None):
-    expires = design.expires
-    if expires.kind == "on":
-        return end_of(expires.on)
-    start = {"after_first": first, "after_last": last}.get(expires.kind)
-    if start is None:
-        return None
-    day = business_day(start)
-    year, month = divmod(day.year * 12 + day.month - 1 + expires.months, 12)
-    longest = monthrange(year, month + 1)[1]
-    return end_of(date(year, month + 1, min(day.day, longest)))
-
-
-def takes_stamps(design: Design, now: datetime) -> bool:
-    """Is the design's fixed last day still to come?"""
-    end = ends_at(design, now, now)
-    return end is None or end > now
-
-
-def is_doubled(design: Design, now: datetime) -> bool:
-    """Do its double hours cover this minute?"""
-    for span in design.double_hours:
-        for back in (0, 1):
-            local = now + ZONE - timedelta(days=back)
-            minute = local.hour * 60 + local.minute + 1440 * back
-            end = span.end if span.end > span.start else span.end + 1440
-            if local.weekday() in span.days and span.start <= minute < end:
-                return True
-    return False
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something in a card's life: give, take, expire or turn (to another version)."""
-
-    what: str
-    at: datetime
-    stamps: int = 0
-    how: str = ""  # of give: grant, claim, adjust, bonus, merge
-    entry: str = ""
-    design: Design | None = None  # in force after it
-    moved: bool = False  # of turn: it changed what the card shows
-    kept: int = 0  # of give: what changed of the remainder
-
-
-@dataclass
-class Ticket:
-    """A voucher as the model knows it; `born` is the event that issued it."""
-
-    at: int
-    entry: str
-    born: int
-    state: str = "issued"
-    expires_at: datetime | None = None
-    redeemed_at: datetime | None = None
-
-
-@dataclass
-class Shown:
-    """What a card shows: counted one stamp after another."""
-
-    stamps: int = 0
-    full: int = 0  # how often it was full
-    earned: list[int] = field(default_factory=list)
-    here: list[int] = field(default_factory=list)
-
-    def give(self, count: int, design: Design) -> None:
-        for _ in range(count):
-            if self.stamps == design.goal:
-                self.stamps, self.here = 0, []
-            self.stamps += 1
-            if self.stamps in {reward.at for reward in design.rewards}:
-                self.earned.append(self.stamps)
-                self.here.append(self.stamps)
-            if self.stamps == design.goal:
-                self.full += 1
-
-    def take(self, count: int, design: Design) -> list[int]:
-        if self.stamps == design.goal:
-            self.full -= 1
-        self.stamps -= count
-        gone = [at for at in self.here if at > self.stamps]
-        for at in gone:
-            self.here.remove(at)
-            self.earned.remove(at)
-        return gone
-
-    def turn(self, old: Design, new: Design) -> bool:
-        """True when the card moved; rewards of a lowered goal count as earned."""
-        if old.goal == new.goal:
-            return False
-        if self.stamps == old.goal:
-            self.stamps, self.here = 0, []
-            return True
-        moved = False
-        while self.stamps >= new.goal:
-            self.stamps, self.here, moved = self.stamps - new.goal, [], True
-            self.full += 1
-            self.earned += [r.at for r in new.rewards if r.at == new.goal]
-        return moved
+from tests.actions.core_model_parts import (
+    Event,
+    Shown,
+    Ticket,
+    business_day,
+    end_of,
+    ends_at,
+    is_doubled,
+    takes_stamps,
+)
 
 
 class ModelCard:
@@ -137,6 +31,8 @@ class ModelCard:
         self.total = self.cycle = self.remainder = 0
         self.promises = [design]
         self.extended_to: datetime | None = None
+        self.linked: ModelCard | None = None  # the card that stands for this one
+        self.guests: list[ModelCard] = []  # the cards for which this one stands
         self.expires_at = ends_at(design, None, None)
         if design.bonus:
             self.story.append(
@@ -159,7 +55,7 @@ class ModelCard:
                 found = index
         return found
 
-    def shown(self, without: str = "") -> Shown | None:
+    def shown(self, *without: str) -> Shown | None:
         """Since it began anew; None where another story would have come out."""
         start = self.began
         shown = Shown()
@@ -172,7 +68,7 @@ class ModelCard:
                 if shown.turn(design, event.design):
                     return None
                 design = event.design
-            elif event.entry in self.undone or event.entry == without:
+            elif event.entry in self.undone or event.entry in without:
                 continue
             elif event.what == "give":
                 shown.give(event.stamps, event.design)
@@ -208,10 +104,11 @@ class ModelCard:
     def granted(self) -> list[tuple[datetime, int]]:
         """The grants that limits count: one of several legs is one grant."""
         found: dict[str, tuple[datetime, int]] = {}
-        for event in self.story:
-            if event.how == "grant" and self._counts(event):
-                before = found.get(event.entry, (event.at, 0))[1]
-                found[event.entry] = (event.at, before + event.stamps)
+        for who in (self, *self.guests):
+            for event in who.story:
+                if event.how == "grant" and who._counts(event):
+                    before = found.get(event.entry, (event.at, 0))[1]
+                    found[event.entry] = (event.at, before + event.stamps)
         return list(found.values())
 
     def promised(self, first: datetime | None, last: datetime | None):
@@ -267,10 +164,7 @@ class ModelCard:
             design = self.newest if turns else self.design
             return ends_at(design, now if uses else None, now if uses else None)
         if self._turns(now) and uses and self.balance == self.design.goal:
-            first = self.first_stamp_at or now
-            ends = [ends_at(self.newest, first, now)]
-            ends += [self.extended_to] if self.extended_to else []
-            return None if None in ends else max(ends)
+            return ends_at(self.newest, now, now)
         first = self.first_stamp_at
         if uses:
             return self.promised(first or now, now)
@@ -307,6 +201,9 @@ class ModelCard:
             self.design = self.newest
         else:
             self.move(self.newest, now)
+            end = ends_at(self.newest, now, now)
+            known = [at for at in (self.extended_to, end) if at]
+            self.extended_to = max(known, default=None)
         self.promises = [self.newest]
 
     def _give_on(self, count: int, how: str, entry: str, now: datetime, kept: int):
@@ -344,13 +241,18 @@ class ModelCard:
         if not moves:
             return []
         expires, old = design.expires, self.design
-        gone = self.is_expired(now) and self.first_stamp_at is None
+        gone = self._has_lost(now)
         earned = self.move(design, now)
         self.promises.append(design)
         if (old.goal, old.expires) != (design.goal, expires) and not gone:
             first = self.first_stamp_at
             self.expires_at = self.promised(first, first and self.last_stamp_at)
         return earned
+
+    def _has_lost(self, now: datetime) -> bool:
+        """Has it ended, with stamps that are gone by now?"""
+        ended = self.is_expired(now) and self.first_stamp_at is None
+        return ended and self.total > 0
 
     def move(self, design: Design, now: datetime) -> list[int]:
         """On to another version; the stamp counts of the rewards that it brings."""
@@ -364,41 +266,73 @@ class ModelCard:
 
     def lengthen(self, until: datetime, now: datetime) -> bool:
         """Good until then at least; True when that is later than it was."""
-        gone = self.is_expired(now) and self.first_stamp_at is None
-        if gone or self.expires_at is None or self.expires_at >= until:
+        if self._has_lost(now) or self.expires_at is None or self.expires_at >= until:
             return False
         self.extended_to = until
         self.expires_at = until
         return True
 
-    def undo(self, entry: str) -> str | Counter[int]:
-        """Why a grant cannot be taken back, or the rewards that go with it."""
-        if entry in self.undone:
+    def undo(self, *entries: str) -> str | Counter[int]:
+        """Why grants cannot be taken back together, or the rewards that go with it."""
+        if self.linked is not None:
+            return "too_late"
+        own = [t for t in self.tickets.values() if t.entry in entries]
+        used = any(ticket.state == "redeemed" for ticket in own)
+        if used or self.undone & set(entries):
             return "already_used"
-        places = [i for i, e in enumerate(self.story) if e.entry == entry]
-        own = [t for t in self.tickets.values() if t.entry == entry]
-        if any(ticket.state == "redeemed" for ticket in own):
-            return "already_used"
-        without = self.shown(without=entry)
+        places = [i for i, e in enumerate(self.story) if e.entry in entries]
+        without = self.shown(*entries)
         if min(places) <= self.began or without is None:
             return "too_late"
         now, count = self.shown(), sum(self.story[i].stamps for i in places)
-        if without.stamps < now.stamps - count:
-            return "too_late"
-        if Counter(without.earned) - Counter(now.earned):
+        gains = Counter(without.earned) - Counter(now.earned)
+        if gains or without.stamps < now.stamps - count:
             return "too_late"
         lost = Counter(now.earned) - Counter(without.earned)
         return lost if self.has_unused(lost) else "already_used"
 
-    def mark_undone(self, entry: str) -> None:
-        events = [e for e in self.story if e.entry == entry]
-        self.cycle -= self.shown().full - self.shown(without=entry).full
-        self.undone.add(entry)
+    def mark_undone(self, *entries: str) -> None:
+        events = [e for e in self.story if e.entry in entries]
+        self.cycle -= self.shown().full - self.shown(*entries).full
+        self.undone |= set(entries)
         self.total -= sum(event.stamps for event in events)
         self.remainder -= sum(event.kept for event in events)
-        first = self.first_stamp_at
         uses = self.uses()
-        self.expires_at = self.promised(first, uses[-1].at if uses else None)
+        self.expires_at = self.promised(
+            self.first_stamp_at, uses[-1].at if uses else None
+        )
+
+    # --- linking -----------------------------------------------------------------
+
+    def what_moves(self, now: datetime) -> tuple[int, int]:
+        """The stamps and the remainder that a card hands to the one it joins."""
+        if self.is_expired(now):
+            return 0, 0
+        return (0 if self.balance == self.design.goal else self.balance), self.remainder
+
+    def keep_promise(self, until: datetime | None) -> datetime | None:
+        """Stamps that came along stay good for as long as they were."""
+        if until is None or self.expires_at is None or until <= self.expires_at:
+            return None
+        self.extended_to = self.expires_at = until
+        return until
+
+    def lead_to(self, other: ModelCard, now: datetime) -> tuple[int, int]:
+        """Hand over what there is; from now on `other` stands for this one."""
+        stamps, money = self.what_moves(now)
+        if stamps or money:
+            self.story.append(Event("take", now, stamps, "merge", "took", self.design))
+        self.total, self.remainder = self.total - stamps, self.remainder - money
+        self.linked = other
+        other.guests.append(self)
+        return stamps, money
+
+    def lead_back(self, stamps: int, money: int, now: datetime) -> None:
+        """Have back what was handed over."""
+        self.story = [e for e in self.story if e.entry != "took"]
+        self.total, self.remainder = self.total + stamps, self.remainder + money
+        self.linked.guests.remove(self)
+        self.linked = None
 
     def has_unused(self, lost: Counter[int]) -> bool:
         have = Counter(ticket.at for ticket in self.unused().values())

@@ -24,7 +24,7 @@ from core.errors import Invalid, NotFound
 from core.rules.asking import Granted, Refused, StampAsk
 from core.rules.types import Expiry, Limit, ProgramId, Why
 from core.store.tables import journal
-from tests.actions.core_model import end_of
+from tests.actions.core_model_parts import end_of
 from tests.actions.test_undo import Counter
 from tests.builders import build_shop, coffee, person
 

@@ -19,7 +19,7 @@ from core.rules.types import Expiry, Limit, Look, Reward
 from core.store.cards import lock_card, update_card
 from core.store.programs import designs_between
 from core.vault import new_token
-from tests.actions.core_model import end_of
+from tests.actions.core_model_parts import end_of
 from tests.actions.test_grant import ask
 from tests.builders import build_shop, coffee, person
 

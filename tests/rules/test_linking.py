@@ -5,8 +5,23 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.rules.linking import Moved, add_money, still_to_earn, take_money
-from core.rules.types import CardId, EntryId, Reward
+from core.rules.asking import Refused
+from core.rules.linking import (
+    Moved,
+    add_money,
+    decide_link,
+    still_to_earn,
+    take_money,
+)
+from core.rules.types import (
+    CardId,
+    Customer,
+    CustomerId,
+    EntryId,
+    MerchantId,
+    Reward,
+    Why,
+)
 from tests.builders import coffee
 
 PER = 500
@@ -70,3 +85,25 @@ def test_rewards_on_the_way_are_had_already_but_never_the_goal():
     assert (left(0), left(3), left(7)) == ([3, 6, 10], [6, 10], [10])
     # A card under a longer version may bring more than a goal has.
     assert left(12) == [10]
+
+
+def customer(number, **more):
+    values = {"member_no": str(number), "line_user_id": None, "name": ""}
+    return Customer(
+        id=CustomerId(str(number)),
+        merchant_id=MerchantId("m"),
+        language="ja",
+        **(values | more),
+    )
+
+
+def test_no_circle_and_no_chain_can_come_about():
+    one, other = customer(1), customer(2)
+    assert decide_link(one, other) is None
+    assert decide_link(one, one) == Refused(why=Why.same_person)
+    for joins, stays in (
+        (customer(1, merged_into="3"), other),
+        (one, customer(2, merged_into="1")),
+        (customer(1, line_user_id="U1"), other),
+    ):
+        assert decide_link(joins, stays) == Refused(why=Why.already_linked)

@@ -16,7 +16,7 @@ from core.links import Links
 from core.rules.hooks import HookDelivery
 from core.rules.types import CardId, EntryId, Merchant, PassId, VoucherId
 from webhooks.api.answers import card_answer, entry_answer, local, voucher_answer
-from webhooks.api.models import HookAnswer, HookData, PassAnswer
+from webhooks.api.hook_models import HookAnswer, HookData, PassAnswer
 
 T = TypeVar("T")
 

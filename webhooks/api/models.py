@@ -24,7 +24,6 @@ from core.rules.face import FaceState
 from core.rules.types import (
     EntryKind,
     How,
-    IssuerName,
     Language,
     VoucherState,
     Why,
@@ -277,37 +276,6 @@ class UndoAnswer(_Answer):
 
     entry: EntryAnswer
     card: CardAnswer
-
-
-class PassAnswer(_Answer):
-    """A card in one wallet."""
-
-    id: Id
-    issuer: IssuerName
-
-
-class HookData(_Answer):
-    """What an event is about; what has nothing to do with it is left out.
-
-    They stand as they were at the first try of the delivery.
-    """
-
-    model_config = ConfigDict(extra="forbid", serialize_by_alias=True)
-
-    card: CardAnswer | None = None
-    entry: EntryAnswer | None = None
-    voucher: VoucherAnswer | None = None
-    held_pass: PassAnswer | None = Field(default=None, alias="pass")
-
-
-class HookAnswer(_Answer):
-    """What a webhook is sent. `id` is the event's: the same in every delivery of it."""
-
-    id: Id
-    type: str
-    created_at: Instant
-    merchant: str = Field(description="The merchant's key.")
-    data: HookData
 
 
 class FieldError(_Answer):

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from webhooks.api import models
+from webhooks.api.hook_models import HookAnswer
 from webhooks.api.openapi_hooks import webhooks
 from webhooks.api.openapi_links import with_links
 from webhooks.api.problems import CONTENT_TYPE, STATUS
@@ -40,7 +41,7 @@ _ANSWERED = (
     models.LedgerAnswer,
     models.StampsAnswer,
     models.UndoAnswer,
-    models.HookAnswer,
+    HookAnswer,
     models.ProblemAnswer,
 )
 _VOUCHER_REFUSALS = {"already_used", "card_stopped", "expired_voucher", "void_voucher"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from core.rules.hooks import EVENTS, PING
-from webhooks.api import models
+from webhooks.api.hook_models import HookAnswer
 
 Json = dict[str, Any]
 
@@ -25,7 +25,7 @@ def webhooks(ref: str) -> Json:
 
 
 def _told(event: str, ref: str) -> Json:
-    schema = {"$ref": ref.format(model=models.HookAnswer.__name__)}
+    schema = {"$ref": ref.format(model=HookAnswer.__name__)}
     parameters = [
         {
             "name": name,
