@@ -29,10 +29,11 @@ from core.store.cards import (
 )
 from core.store.cards import load_card as stored_card
 from core.store.customers import find_customer
-from core.store.ledger import list_entries, list_vouchers
+from core.store.ledger import list_entries
 from core.store.ledger import load_entry as stored_entry
 from core.store.merchants import list_shops, load_merchant
 from core.store.programs import design_of, find_program, load_program
+from core.store.vouchers import list_vouchers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

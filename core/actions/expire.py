@@ -16,9 +16,10 @@ from core.rules.types import Card, CardId, MerchantId, VoucherId
 from core.store.cards import lock_card, update_card
 from core.store.expiring import ended_cards, ended_redemptions, ended_vouchers
 from core.store.journal import note
-from core.store.ledger import append_entries, load_voucher, update_voucher
+from core.store.ledger import append_entries
 from core.store.passes import announce_passes
 from core.store.redemptions import load_redemption, settle_redemption
+from core.store.vouchers import load_voucher, update_voucher
 
 _ACTOR = "clock"
 

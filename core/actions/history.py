@@ -10,9 +10,10 @@ from core.rules.linking import had_elsewhere
 from core.rules.types import Card, Merchant
 from core.rules.undoing import CardHistory, OffPlan
 from core.store.cards import update_card
-from core.store.ledger import all_entries, all_vouchers
+from core.store.ledger import all_entries
 from core.store.merchants import load_merchant
 from core.store.programs import designs_between, promises
+from core.store.vouchers import all_vouchers
 
 MAX_REASON = 200
 

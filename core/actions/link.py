@@ -40,7 +40,7 @@ from core.rules.types import (
 from core.store import linking
 from core.store.cards import cards_of_customer, load_card
 from core.store.customers import find_customer
-from core.store.ledger import list_vouchers
+from core.store.vouchers import list_vouchers
 from core.vault import new_letters
 
 

@@ -22,7 +22,7 @@ from core.rules.types import (
     Voucher,
     VoucherId,
 )
-from core.store import ledger
+from core.store import ledger, vouchers
 from core.store.cards import lock_card, update_card
 from core.store.hooks import emit
 from core.store.journal import note
@@ -35,7 +35,7 @@ Rule = Callable[[Card, Voucher, Staff | None, datetime], Refused | None]
 
 def load_voucher(tx: Tx, merchant_id: MerchantId, voucher_id: VoucherId) -> Voucher:
     """One voucher, whatever became of it. Raises `NotFound("voucher")`."""
-    found = ledger.load_voucher(tx, merchant_id, voucher_id)
+    found = vouchers.load_voucher(tx, merchant_id, voucher_id)
     if found is None:
         raise NotFound("voucher")
     return found
@@ -169,7 +169,7 @@ def _append(
 
 
 def _put(tx: Tx, card: Card, voucher: Voucher, **values: Any) -> None:
-    ledger.update_voucher(tx, card, voucher.id, **values)
+    vouchers.update_voucher(tx, card, voucher.id, **values)
     update_card(tx, card)
 
 

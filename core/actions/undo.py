@@ -25,7 +25,11 @@ from core.rules.undoing import (
 from core.store.cards import lock_card
 from core.store.hooks import emit
 from core.store.journal import note
-from core.store.ledger import append_entries, entries_caused_by, load_entry
+from core.store.ledger import (
+    append_entries,
+    entries_caused_by,
+    load_entry,
+)
 from core.store.merchants import load_merchant
 from core.store.passes import announce_passes
 

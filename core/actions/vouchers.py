@@ -17,7 +17,7 @@ from core.rules.types import (
 )
 from core.store.hooks import emit
 from core.store.journal import note
-from core.store.ledger import add_voucher, update_voucher
+from core.store.vouchers import add_voucher, update_voucher
 
 
 def issue_vouchers(

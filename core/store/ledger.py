@@ -1,4 +1,4 @@
-"""The ledger: append-only entries whose sum is the balance, and issued vouchers."""
+"""The ledger: append-only entries whose sum is the balance."""
 
 from __future__ import annotations
 
@@ -27,15 +27,10 @@ from core.rules.types import (
     EntryId,
     How,
     MerchantId,
-    Reward,
     ShopId,
     StaffId,
-    Voucher,
-    VoucherId,
 )
-from core.store.cards import GROUP
-from core.store.tables import card, ledger_entry, voucher
-from core.vault import new_digits
+from core.store.tables import card, ledger_entry
 
 # Built once: to build a statement costs more than to run it.
 _COUNT = (
@@ -49,17 +44,6 @@ _COUNT = (
 )
 _COUNT_AND_CHANGE = _COUNT.values(revision=card.c.revision + 1)
 _INSERT = ledger_entry.insert()
-_OPEN_VOUCHERS = (
-    select(voucher)
-    .where(
-        voucher.c.merchant_id == bindparam("of_merchant"),
-        voucher.c.card_id.in_(GROUP),
-        voucher.c.state == "issued",
-        voucher.c.expires_at.is_(None)
-        | (voucher.c.expires_at > bindparam("now", type_=voucher.c.expires_at.type)),
-    )
-    .order_by(voucher.c.issued_at, voucher.c.id)
-)
 
 
 def _grants() -> Any:
@@ -209,47 +193,6 @@ def entries_caused_by(tx: Tx, merchant_id: MerchantId, cause: EntryId) -> list[E
     return [_entry(row) for row in rows]
 
 
-def add_voucher(
-    tx: Tx,
-    held: Card,
-    *,
-    reward: Reward,
-    entry_id: EntryId,
-    expires_at: datetime | None,
-    now: datetime,
-) -> VoucherId:
-    """Issue a voucher for a reward that `entry_id` earned."""
-    voucher_id = VoucherId(new_id(now))
-    tx.execute(
-        voucher.insert().values(
-            merchant_id=held.merchant_id,
-            id=voucher_id,
-            card_id=held.id,
-            number=new_digits(4),
-            name=reward.name,
-            # A gift is at no count of stamps, and taking stamps off never voids it.
-            reward_at=reward.at or None,
-            state="issued",
-            entry_id=entry_id,
-            issued_at=now,
-            expires_at=expires_at,
-        )
-    )
-    return voucher_id
-
-
-def list_vouchers(
-    tx: Tx, merchant_id: MerchantId, card_id: CardId, now: datetime
-) -> list[Voucher]:
-    """A card's vouchers that can still be used, oldest first.
-
-    Also those of the cards that are linked with it.
-    """
-    mine = {"of_merchant": merchant_id, "of_card": card_id}
-    rows = tx.execute(_OPEN_VOUCHERS, {**mine, "now": now})
-    return [_voucher(row) for row in rows]
-
-
 def all_entries(tx: Tx, held: Card) -> list[Entry]:
     """Every entry of a card, oldest first."""
     rows = tx.execute(
@@ -261,34 +204,6 @@ def all_entries(tx: Tx, held: Card) -> list[Entry]:
         .order_by(ledger_entry.c.seq)
     )
     return [_entry(row) for row in rows]
-
-
-def all_vouchers(tx: Tx, held: Card) -> list[Voucher]:
-    """Every voucher of a card whatever became of it, oldest first."""
-    rows = tx.execute(
-        select(voucher)
-        .where(voucher.c.merchant_id == held.merchant_id, voucher.c.card_id == held.id)
-        .order_by(voucher.c.issued_at, voucher.c.id)
-    )
-    return [_voucher(row) for row in rows]
-
-
-def load_voucher(
-    tx: Tx, merchant_id: MerchantId, voucher_id: VoucherId
-) -> Voucher | None:
-    """One voucher, or None."""
-    row = tx.execute(
-        select(voucher).where(
-            voucher.c.merchant_id == merchant_id, voucher.c.id == voucher_id
-        )
-    ).first()
-    return None if row is None else _voucher(row)
-
-
-def update_voucher(tx: Tx, held: Card, voucher_id: VoucherId, **values: Any) -> None:
-    """Change columns of a (locked) card's voucher."""
-    mine = (voucher.c.merchant_id == held.merchant_id) & (voucher.c.id == voucher_id)
-    tx.execute(voucher.update().where(mine).values(values))
 
 
 def _entry(row: Row[Any]) -> Entry:
@@ -308,20 +223,4 @@ def _entry(row: Row[Any]) -> Entry:
         cause=row.cause,
         amount=row.amount,
         remainder=row.remainder,
-    )
-
-
-def _voucher(row: Row[Any]) -> Voucher:
-    return Voucher(
-        id=VoucherId(row.id),
-        card_id=CardId(row.card_id),
-        number=row.number,
-        name=row.name,
-        state=row.state,
-        issued_at=row.issued_at,
-        expires_at=row.expires_at,
-        entry_id=EntryId(row.entry_id),
-        reward_at=row.reward_at,
-        redeemed_at=row.redeemed_at,
-        redemption_id=row.redemption_id,
     )

@@ -13,7 +13,7 @@ from core.rules.asking import (
     Refused,
 )
 from core.store.cards import lock_card
-from core.store.ledger import all_vouchers
+from core.store.vouchers import all_vouchers
 from tests.actions.core_model import ModelCard
 from tests.actions.core_model_parts import Ticket, business_day, end_of
 from tests.conftest import START
@@ -118,6 +118,13 @@ class Parts(RuleBasedStateMachine):
                 born=born,
                 expires_at=voucher.expires_at,
             )
+
+    def note_fresh(self, who, earned):
+        """A new version brought these rewards: there is a new voucher for each."""
+        model, card_id = self.model(who), self.card_id(who)
+        fresh = [v for v in self.vouchers(card_id) if v.id not in model.tickets]
+        assert Counter(earned) == Counter(v.reward_at for v in fresh)
+        self.note(model, fresh, [(at, len(model.story) - 1) for at in earned])
 
     def check_void(self, model, voucher_ids, lost):
         unused = model.unused()

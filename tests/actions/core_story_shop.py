@@ -165,7 +165,7 @@ class Shop(Parts):
         told = self.run(preview_publish, self.merchant, self.program, to)
         self.run(publish, self.merchant, self.program, None, self.now, to)
         gained = 0
-        for card_id, model in self.cards.items():
+        for who, model in enumerate(self.cards.values()):
             if model.linked is not None:
                 model.newest = new
                 if to == "move":
@@ -173,10 +173,7 @@ class Shop(Parts):
                     model.promises.append(new)
                 continue
             earned = model.publish(new, self.now, moves=to == "move")
-            known = set(model.tickets)
-            fresh = [v for v in self.vouchers(card_id) if v.id not in known]
-            assert Counter(earned) == Counter(v.reward_at for v in fresh)
-            self.note(model, fresh, [(at, len(model.story) - 1) for at in earned])
+            self.note_fresh(who, earned)
             gained += bool(earned)
         n_cards = sum(model.linked is None for model in self.cards.values())
         assert (told.cards, told.gain) == (n_cards, gained)

@@ -24,8 +24,8 @@ from core.rules.asking import Adjusted, Redeemed, Undone
 from core.rules.types import Expiry, Gift, Limit, Reward
 from core.store.cards import load_card, lock_card, update_card
 from core.store.customers import update_customer
-from core.store.ledger import all_vouchers
 from core.store.tables import program
+from core.store.vouchers import all_vouchers
 from tests.actions.people import People, open_people
 from tests.builders import build_shop, coffee
 
