@@ -17,11 +17,14 @@ from core.database import Tx
 from core.store.erasing import forget_devices
 from core.store.staff import drop_sessions_before
 from core.store.tables import inbox
+from core.store.till_codes import drop_unclaimed_codes
 from jobs.parts import Parts
 
 BATCH = 1000
 INBOX_DAYS = 30
 HOOK_DAYS = 30
+# A till in auto mode makes 2,880 codes a day; what was claimed is part of the history.
+CODE_DAYS = 30
 # A phone that was off must still learn that its pass is void.
 DEVICE_DAYS = 30
 
@@ -48,12 +51,17 @@ async def run(parts: Parts, now: datetime) -> dict[str, Any]:
     device_end = now - timedelta(days=DEVICE_DAYS)
     while n := await db.write(forget_devices, device_end, BATCH):
         n_devices += n
+    n_codes = 0
+    code_end = now - timedelta(days=CODE_DAYS)
+    while n := await db.write(drop_unclaimed_codes, code_end, BATCH):
+        n_codes += n
     return {
         "log_rows": n_rows,
         "sessions": n_sessions,
         "event_bodies": n_bodies,
         "hook_deliveries": n_hooks,
         "devices": n_devices,
+        "codes": n_codes,
     }
 
 

@@ -94,11 +94,11 @@ def give_stamps(
 ) -> Gave | Refused:
     """Add `stamps` to a (locked) card whatever its limits say.
 
-    They go to the card that stands for it now; see `current_card` (a `Spot` has been
-    looked up so already). 0 stamps are for a
-    purchase of which only the `remainder` is kept. Stamps that come from a card of the
-    same program `passed` so many there, and had the rewards on that way. Refused where
-    the card is stopped or its fixed last day is over.
+    They go to the card that stands for it now, see `current_card`; a `Spot` has been
+    looked up so already. 0 stamps are for a purchase of which only the `remainder` is
+    kept. Stamps that come from a card of the same program `passed` so many there, and
+    had the rewards on that way. Refused where the card is stopped or its fixed last day
+    is over.
     """
     gift = _Gift(
         kind=kind,

@@ -184,6 +184,28 @@ def end_till_code(tx: Tx, code: TillCode, now: datetime) -> None:
     _update(tx, code, expires_at=now)
 
 
+def drop_unclaimed_codes(tx: Tx, before: datetime, limit: int) -> int:
+    """Forget up to `limit` till codes that ended before then and that nobody claimed,
+    and who used a window of theirs; how many codes. Printed and receipt codes stay.
+    """
+    key = (till_code.c.merchant_id, till_code.c.code)
+    old = tx.execute(
+        select(*key)
+        .where(
+            till_code.c.claimed_at.is_(None),
+            till_code.c.kind.in_(("single", "window")),
+            till_code.c.expires_at < before,
+        )
+        .limit(limit)
+    ).all()
+    for merchant_id, code in old:
+        mine = (code_use.c.merchant_id == merchant_id) & (code_use.c.code == code)
+        tx.execute(code_use.delete().where(mine))
+        same = (till_code.c.merchant_id == merchant_id) & (till_code.c.code == code)
+        tx.execute(till_code.delete().where(same))
+    return len(old)
+
+
 def _update(tx: Tx, code: TillCode, **values: Any) -> None:
     mine = (till_code.c.merchant_id == code.merchant_id) & (
         till_code.c.code == code.code

@@ -53,6 +53,7 @@ class Parts(RuleBasedStateMachine):
         self.customers = {}
         self.state = "active"
         self.link_told = None
+        self.referral = ""  # then "entered", then "paid"
 
     def teardown(self):
         self.world.close()

@@ -101,6 +101,7 @@ def designs(draw):
         spend=draw(st.none() | st.integers(1, 9).map(lambda n: Spend(per=n * 100))),
         double_hours=draw(st.just(()) | st.just(()) | DOUBLE_HOURS),
         day_cap=draw(st.sampled_from([0, 0, 0, 3, 5])),
+        referral=draw(st.integers(0, min(goal, 2))),
     )
 
 

@@ -18,12 +18,14 @@ from core.actions.grant import grant_stamps
 from core.actions.paper import migrate_paper
 from core.actions.printed import make_printed_code
 from core.actions.receipts import make_receipts, receipt_codes
+from core.actions.referral import enter_referral, referral_code_of
 from core.actions.till import current_window, make_till_code
 from core.actions.undo import undo_grant
 from core.errors import Invalid
 from core.rules.asking import (
     Adjusted,
     Granted,
+    Referred,
     Refused,
     StampAsk,
     Undone,
@@ -33,6 +35,8 @@ from tests.actions.core_model_parts import business_day, end_of
 from tests.actions.core_story_parts import Parts
 from tests.builders import person
 
+# What makes a person one who is not new any more.
+HAD = {"grant", "claim", "adjust"}
 COUNTS = st.integers(1, 3) | st.integers(1, 3) | st.integers(1, 12)
 
 
@@ -136,11 +140,13 @@ class Stamps(Parts):
             return outcome
         assert isinstance(outcome, Granted), outcome
         assert outcome.stamps == given
-        full = model.cycle
+        full, design = model.cycle, model.design
         earned = model.give(given, "grant", outcome.entry_id, now, kept)
         assert outcome.completed == (model.cycle > full)
         self.check_issued(who, outcome.vouchers, earned)
         self.grants.append((self.card_id(who), outcome.entry_id))
+        if given:
+            self.pay_referral(who, design)
         return outcome
 
     def check_retry(self, who, stamps, outcome):
@@ -171,12 +177,44 @@ class Stamps(Parts):
         outcome = self.ask(
             approve_claim, claim_id=made.claim_id, stamps=stamps, by=self.owner
         )
+        design = model.design
         if self.check_open(model, outcome):
             earned = model.give(stamps, "claim", outcome.entry_id, now)
             self.check_issued(who, outcome.vouchers, earned)
             self.grants.append((self.card_id(who), outcome.entry_id))
+            self.pay_referral(who, design)
         else:
             self.ask(reject_claim, claim_id=made.claim_id, by=self.owner, answer="なし")
+
+    @precondition(lambda self: self.cards)
+    @rule()
+    def bring_a_friend(self):
+        asked = (self.merchant, self.customers[self.card_id(0)], self.now)
+        code = self.run(referral_code_of, *asked)
+        outcome = self.ask(enter_referral, person=person(1), code=code)
+        friend = self.model(1)
+        had = [e for who in (friend, *friend.guests) for e in who.story]
+        if self.referral or any(e.stamps and e.how in HAD for e in had):
+            assert outcome.why == "not_new"
+        else:
+            assert isinstance(outcome, Referred), outcome
+            self.referral = "entered"
+
+    def pay_referral(self, who, design):
+        """After the friend's first stamp both get some, where their cards take them."""
+        if who != 1 or self.referral != "entered" or not design.referral:
+            return
+        self.referral = "paid"
+        for each in (1, 0):
+            model = self.model(each)
+            end = model.would_end_at(self.now)
+            if end is not None and end <= self.now:
+                continue
+            earned = model.give(design.referral, "bonus", "", self.now)
+            known = model.tickets
+            fresh = [v for v in self.vouchers(self.card_id(each)) if v.id not in known]
+            assert [v.reward_at for v in fresh] == [at for at, _ in earned]
+            self.note(model, fresh, earned)
 
     @precondition(lambda self: self.cards)
     @rule(who=st.integers(0, 1), stamps=COUNTS)

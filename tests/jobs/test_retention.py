@@ -7,12 +7,17 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, text
 
+from core.actions.grant import grant_stamps
 from core.actions.inbox import NewEvent, finish_event, keep_events
 from core.actions.journal import note
+from core.actions.printed import make_printed_code
 from core.actions.signin import start_session
-from core.store.tables import inbox, journal, session
+from core.actions.till import current_window
+from core.rules.asking import Granted
+from core.store.tables import inbox, journal, session, till_code
 from jobs import audit, retention
 from jobs.parts import Parts
+from tests.actions.test_grant import ask
 from tests.jobs.stamping import a_stamp
 
 
@@ -143,3 +148,29 @@ async def test_the_audit_notices_a_missing_entry(parts, shop, clock):
         lambda tx: tx.execute(text("UPDATE card SET n_entries = n_entries + 1"))
     )
     assert (await audit.run(parts, clock.now()))["wrong"] == [card_id]
+
+
+async def test_codes_that_nobody_claimed_go_after_thirty_days(parts, shop, clock):
+    claimed, unclaimed = [await shop.till_code(clock.now()) for _ in range(2)]
+    asked = {"shop_key": "main", "program_key": "coffee", "stamps": 1}
+    told = {"merchant_id": shop.merchant.id, "now": clock.now(), **asked}
+    window = await parts.db.write(current_window, **told, staff_id=None)
+    poster = await parts.db.write(
+        make_printed_code, **told, radius_m=None, staff_id=None
+    )
+    for who, code in enumerate((claimed, window)):
+        outcome = await parts.db.write(
+            grant_stamps, ask(shop, code, f"k{who}", who), clock.now()
+        )
+        assert isinstance(outcome, Granted)
+
+    clock.at = window.expires_at + timedelta(days=30)
+    assert (await retention.run(parts, clock.now()))["codes"] == 0
+    assert (await retention.run(parts, clock.move(seconds=1)))["codes"] == 1
+    clock.at = unclaimed.expires_at + timedelta(days=30, seconds=1)
+    assert (await retention.run(parts, clock.now()))["codes"] == 1
+
+    def left(tx):
+        return {row.code for row in tx.execute(select(till_code.c.code))}
+
+    assert await parts.db.read(left) == {claimed.code, poster.code}
