@@ -28,13 +28,17 @@ async def a_stamp(shop: BuiltShop, number: int, now: datetime) -> CardId:
 
 
 async def stamp_forever(
-    shop: BuiltShop, lane: int, now: datetime, stop: asyncio.Event, kept: list[str]
+    shop: BuiltShop,
+    lane: int,
+    now: datetime,
+    stop: asyncio.Event,
+    kept: asyncio.Queue[CardId],
 ) -> None:
-    """New friends with a stamp each until `stop`; `kept` has the acknowledged ones."""
+    """New friends with a stamp each until `stop`; `kept` gets the acknowledged ones."""
     number = 1000 * (lane + 1)
     while not stop.is_set():
         number += 1
-        kept.append(await a_stamp(shop, number, now))
+        kept.put_nowait(await a_stamp(shop, number, now))
 
 
 async def _grant(shop: BuiltShop, card_id: CardId, key: str, now: datetime) -> object:
