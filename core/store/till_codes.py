@@ -198,11 +198,10 @@ def drop_unclaimed_codes(tx: Tx, before: datetime, limit: int) -> int:
         )
         .limit(limit)
     ).all()
-    for merchant_id, code in old:
-        mine = (code_use.c.merchant_id == merchant_id) & (code_use.c.code == code)
-        tx.execute(code_use.delete().where(mine))
-        same = (till_code.c.merchant_id == merchant_id) & (till_code.c.code == code)
-        tx.execute(till_code.delete().where(same))
+    for row in old:
+        for table in (code_use, till_code):
+            mine = (table.c.merchant_id == row.merchant_id) & (table.c.code == row.code)
+            tx.execute(table.delete().where(mine))
     return len(old)
 
 
