@@ -161,6 +161,7 @@ class Shop(Parts):
             values |= {"goal": old.goal, "rewards": old.rewards, "bonus": old.bonus}
         if keep in {"expires", "all"}:
             values |= {"expires": old.expires}
+        values["referral"] = min(values["referral"], values["goal"])
         new = Design(**values)
         self.run(save_draft, self.merchant, self.program, new, None, self.now)
         told = self.run(preview_publish, self.merchant, self.program, to)
