@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from playwright.async_api import expect
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -30,6 +31,10 @@ for name in [n for n in os.environ if n.startswith("STAMPCARD_")]:
 
 # A Monday afternoon in Tokyo, within a business day that began at 5:00.
 START = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
+
+
+# A page may take long on a busy machine; what never comes still fails.
+expect.set_options(timeout=30_000)
 
 
 class ManualClock(Clock):
