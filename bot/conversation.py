@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
 
-from bot.access import ChannelKey, channel_key
+from bot.access import channel_key
+from bot.claim_replies import say_claims
 from bot.dialogue import (
     Ask,
     Chat,
@@ -19,13 +20,15 @@ from bot.dialogue import (
     Ignore,
     LeaveGroup,
     Show,
+    Topic,
     Unfollow,
 )
 from bot.events import LineEvent
 from bot.line_api import LineApi
+from bot.messages import Message, Reader
+from bot.personal import Personal
+from bot.personal_acts import claims_to_show
 from bot.replies import (
-    Message,
-    Reader,
     after_grant,
     decline_group,
     explain,
@@ -35,6 +38,8 @@ from bot.replies import (
     show_vouchers,
     welcome,
 )
+from bot.turn import Line, Turn
+from bot.wishes import ClaimStamps, EnterReferral, LinkUp, TellBirthday, Wish
 from core.actions.cards import cards_of_person, ledger, load_face
 from core.actions.channels import (
     apple_credentials,
@@ -56,7 +61,6 @@ from core.rules.face import CardFace
 from core.rules.types import (
     Entry,
     Language,
-    Merchant,
     MerchantId,
 )
 from core.vault import Vault
@@ -71,29 +75,6 @@ _HUMAN_FOR = 600.0
 # A changed channel or certificate counts after this long; less than a retry takes.
 _LINE_FOR = 0.9
 _MANY_CARDS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A merchant's LINE channel, opened. `has_wallet`: can cards go into a wallet?"""
-
-    merchant: Merchant
-    key: ChannelKey
-    has_wallet: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """One event in its surroundings. `asked_at` is when LINE handed it to us."""
-
-    event: LineEvent
-    line: Line
-    asked_at: datetime
-
-    @property
-    def merchant_id(self) -> MerchantId:
-        """Whose chat this is."""
-        return self.line.merchant.id
 
 
 class Conversation:
@@ -112,6 +93,7 @@ class Conversation:
         self._vault = vault
         self._api = api
         self._links = links
+        self._personal = Personal(db, links)
         self._humans: dict[str, tuple[bool, float]] = {}
         self._lines: dict[str, tuple[asyncio.Future[Line | None], float]] = {}
 
@@ -140,13 +122,13 @@ class Conversation:
                 user_id, at = turn.event.person, turn.event.at
                 await self._db.write(unfollow, turn.merchant_id, user_id, at)
             case Chat():
-                # Where people answer by hand, a machine must not talk in between.
-                if not await self._has_human(turn):
-                    messages = explain(await self._reader(turn, []))
+                messages = await self._chat(turn)
             case LeaveGroup():
                 messages = decline_group(await self._reader(turn, []))
             case Ignore():
                 pass
+            case _:
+                messages = await self._personally(ask, turn)
         return messages
 
     async def after(self, ask: Ask, turn: Turn) -> None:
@@ -169,22 +151,61 @@ class Conversation:
         self._heard(done[0])
         return after_grant(*done, await self._reader(turn, done[1]))
 
+    async def _personally(self, wish: Wish, turn: Turn) -> list[Message]:
+        if isinstance(wish, TellBirthday) and wish.is_bare:
+            # A day alone may answer a question of the shop's own people.
+            is_ours = await self._personal.has_gifts(turn)
+            if not is_ours or await self._has_human(turn):
+                return await self._chat(turn)
+        if isinstance(wish, ClaimStamps | LinkUp | EnterReferral | TellBirthday):
+            await self._meet(turn)
+        return await self._personal.act(wish, turn, await self._reader(turn, []))
+
+    async def _chat(self, turn: Turn) -> list[Message]:
+        # Where people answer by hand, a machine must not talk in between.
+        if await self._has_human(turn):
+            return []
+        return explain(await self._reader(turn, []))
+
+    async def _meet(self, turn: Turn) -> None:
+        # Nobody is to hear that there is no card: it is on its way.
+        if not await self._faces(turn):
+            await self._enrol(turn)
+
     async def _show(self, ask: Show, turn: Turn) -> list[Message]:
-        if ask.topic == "help":
-            return explain(await self._reader(turn, []))
+        match ask.topic:
+            case "help":
+                return explain(await self._reader(turn, []))
+            case "card" | "member" | "vouchers" | "history" as topic:
+                return await self._show_cards(topic, turn)
+            case "leave" | "unlink" | "data" | "referral" | "birthday" as topic:
+                if topic in {"referral", "birthday"}:
+                    await self._meet(turn)
+                reader = await self._reader(turn, [])
+                return await self._personal.show(topic, turn, reader)
+
+    async def _show_cards(self, topic: Topic, turn: Turn) -> list[Message]:
         # Who was a friend before the shop came to us never sends a follow event.
         faces = await self._faces(turn) or await self._enrol(turn)
         reader = await self._reader(turn, faces)
-        match ask.topic:
-            case "card":
-                return show_cards(faces, reader)
+        match topic:
             case "member":
                 return show_member(faces, reader)
             case "vouchers":
                 return show_vouchers(faces, reader)
             case "history":
-                entries = await self._db.read(_histories, faces)
-                return show_history(faces, entries, reader)
+                return await self._show_history(faces, turn, reader)
+            case _:
+                return show_cards(faces, reader)
+
+    async def _show_history(
+        self, faces: list[CardFace], turn: Turn, reader: Reader
+    ) -> list[Message]:
+        entries = await self._db.read(_histories, faces)
+        claims = await self._db.read(
+            claims_to_show, turn.merchant_id, turn.event.person, turn.asked_at
+        )
+        return show_history(faces, entries, reader, say_claims(claims, reader))
 
     async def _line(self, merchant_id: MerchantId) -> Line | None:
         now = asyncio.get_running_loop().time()

@@ -10,15 +10,27 @@ from urllib.parse import parse_qsl
 
 from bot.codes import find_code
 from bot.events import LineEvent
+from bot.wishes import Wish, claim_in, marked_wish, tapped_wish
 from core.rules.asking import LinePerson, StampAsk
 from core.rules.types import MerchantId
 
-Topic = Literal["card", "vouchers", "history", "member", "help"]
+Topic = Literal[
+    "card",
+    "vouchers",
+    "history",
+    "member",
+    "help",
+    "data",
+    "leave",
+    "unlink",
+    "referral",
+    "birthday",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """Show this person something of theirs: cards, vouchers, history, number, help."""
+    """Show this person something of theirs, or ask them before it is gone."""
 
     topic: Topic
 
@@ -55,10 +67,10 @@ class Ignore:
     why: str
 
 
-Ask = StampAsk | Show | Follow | Unfollow | LeaveGroup | Chat | Ignore
+Ask = StampAsk | Show | Follow | Unfollow | LeaveGroup | Chat | Ignore | Wish
 
 # PC LINE has no rich menu, so everything answers to words. Those whose feature is
-# still to come (退会, 通知, …) get the help text, which names what there is.
+# still to come (通知, 言語) get the help text, which names what there is.
 _WORDS: dict[Topic, str] = {
     "card": "カード スタンプカード マイカード ポイントカード スタンプ ポイント かーど"
     " すたんぷ 残高 card cards stamp stamps stampcard balance wallet",
@@ -67,8 +79,15 @@ _WORDS: dict[Topic, str] = {
     "history": "履歴 りれき スタンプ履歴 利用履歴 history",
     "member": "会員証 会員番号 かいいんしょう"
     " member membership membershipcard membercard memberid membernumber",
-    "help": "ヘルプ へるぷ 使い方 つかいかた はじめかた 退会 解除 通知 言語"
-    " help howto start leave unsubscribe language",
+    "help": "ヘルプ へるぷ 使い方 つかいかた はじめかた 解除 通知 言語"
+    " help howto start language",
+    "data": "データ でーた 登録情報 マイデータ 個人情報 登録内容 data mydata",
+    "leave": "退会 たいかい 退会手続き 退会方法 データ削除 登録削除"
+    " leave unsubscribe deletemydata erasemydata deletemyaccount",
+    "referral": "友だち紹介 友達紹介 ともだち紹介 紹介 紹介コード お友だち紹介"
+    " referral referralcode friendcode invite inviteafriend",
+    "birthday": "誕生日 お誕生日 たんじょうび 誕生日登録 birthday",
+    "unlink": "連携解除 連携を解除 unlink",
 }
 _COMMANDS = {word: topic for topic, words in _WORDS.items() for word in words.split()}
 _LEADING = re.compile(r"^(?:私の|わたしの|僕の|自分の|show|me|my|the)+")
@@ -111,9 +130,13 @@ def _of_text(event: LineEvent, merchant_id: MerchantId) -> Ask:
     topic = _command(event.text)
     if topic is not None:
         return Show(topic)
+    # Before till codes: those of others look the same, but for the word before them.
+    wish = marked_wish(event.text)
+    if wish is not None:
+        return wish
     code = find_code(event.text)
     if code is None:
-        return Chat()
+        return claim_in(event.text) or Chat()
     return StampAsk(
         merchant_id=merchant_id,
         key=f"line:{event.id}",
@@ -124,6 +147,9 @@ def _of_text(event: LineEvent, merchant_id: MerchantId) -> Ask:
 
 
 def _of_postback(data: str) -> Ask:
+    wish = tapped_wish(data)
+    if wish is not None:
+        return wish
     wanted = dict(parse_qsl(data)).get("a", "")
     topic: Topic | None = next((topic for topic in _WORDS if topic == wanted), None)
     return Ignore("unknown postback") if topic is None else Show(topic)

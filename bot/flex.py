@@ -42,11 +42,15 @@ class Headline:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of a list: a quiet word on the left, the thing itself on the right."""
+    """One line of a list: a quiet word on the left, the thing itself on the right.
+
+    What can be done with it is a button below.
+    """
 
     label: str
     text: str
     is_strong: bool = False
+    button: Part | None = None
 
 
 def card_bubble(
@@ -82,18 +86,33 @@ def card_bubble(
 
 
 def list_bubble(
-    face: CardFace, title: str, rows: Sequence[Row], *, note: str = ""
+    face: CardFace,
+    title: str,
+    rows: Sequence[Row],
+    *,
+    large: str = "",
+    note: str = "",
+    buttons: Sequence[Part] = (),
 ) -> Part:
-    """A list under the card's colours, with a `note` below it."""
-    body: list[Part] = [_row(row) for row in rows]
+    """A list under the card's colours: above it what is to be read from afar, below it
+    a `note` and buttons.
+    """
+    body: list[Part] = []
+    if large:
+        part = _text(large, "4xl", _INK, is_bold=True)
+        body.append({**part, "align": "center"})
+    body += [part for row in rows for part in _row_parts(row)]
     if note:
         body.append({**_text(note, "sm", _QUIET), "margin": "lg"})
-    return {
+    bubble = {
         "type": "bubble",
         "size": "mega",
         "header": _header(face, Headline(title, "good")),
         "body": _column(body, spacing="md"),
     }
+    return bubble | (
+        {"footer": _column(list(buttons), spacing="sm")} if buttons else {}
+    )
 
 
 def flex_message(bubbles: Sequence[Part], alt_text: str) -> Part:
@@ -195,6 +214,10 @@ def _facts(face: CardFace, language: Language) -> list[Part]:
         _row(Row(say("card.valid_until", language), until)),
         _row(Row(say("bot.member_no", language), face.member_no)),
     ]
+
+
+def _row_parts(row: Row) -> list[Part]:
+    return [_row(row), row.button] if row.button else [_row(row)]
 
 
 def _row(row: Row) -> Part:

@@ -35,12 +35,16 @@ _LONGEST_NAME = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotInfo:
-    """The channel's own account. `has_human`: somebody answers chats by hand."""
+    """The channel's own account. `has_human`: somebody answers chats by hand.
+
+    `picture_url` is "" for an account without a picture.
+    """
 
     user_id: str
     basic_id: str
     name: str
     has_human: bool
+    picture_url: str = ""
 
 
 class LineApi:
@@ -118,6 +122,7 @@ class LineApi:
             basic_id=answer.text("basicId"),
             name=_printable(answer.text("displayName")),
             has_human=answer.text("chatMode") == "chat",
+            picture_url=answer.text("pictureUrl"),
         )
 
     async def leave(self, key: ChannelKey, kind: str, place: str) -> None:

@@ -7,8 +7,6 @@ line, and the card below it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from bot.flex import (
     Headline,
@@ -16,31 +14,23 @@ from bot.flex import (
     Row,
     card_bubble,
     card_in_words,
-    flex_message,
     list_bubble,
 )
-from bot.limits import BUBBLES, CAROUSEL_BYTES, cut_label, cut_text, sent_bytes
+from bot.limits import BUBBLES, sent_bytes
+from bot.messages import (
+    Message,
+    Reader,
+    fits,
+    text_message,
+    with_quick,
+    with_rest,
+)
+from bot.voucher_replies import list_vouchers
 from core.card_words import say_entry
-from core.links import Links
 from core.rules.asking import Granted, Refused
 from core.rules.face import CardFace
-from core.rules.types import CardId, Entry, Language, Merchant
-from core.wording import say, say_last_day, say_time, say_yen
-
-Message = dict[str, Any]
-
-_VOUCHERS_SHOWN = 12
-_QUICK = ("card", "vouchers", "history", "member", "help")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
-    """For whom a reply is written. `has_wallet`: can the merchant's cards be added?"""
-
-    merchant: Merchant
-    language: Language
-    links: Links
-    has_wallet: bool
+from core.rules.types import CardId, Entry, Language
+from core.wording import say, say_time, say_yen
 
 
 def after_grant(
@@ -59,7 +49,7 @@ def after_grant(
         return _cards([began, stamped] if began else [stamped], reader, headline)
     why = _refusal(outcome, reader)
     if not faces:
-        return _with_quick([_text_message(why)], reader)
+        return with_quick([text_message(why)], reader)
     return _cards(_in_use(faces), reader, Headline(why, "notice"))
 
 
@@ -92,7 +82,7 @@ def welcome(faces: Sequence[CardFace], reader: Reader, *, again: bool) -> list[M
 def no_cards(reader: Reader) -> list[Message]:
     """The merchant has published no card yet."""
     text = say("bot.no_program", reader.language, merchant=reader.merchant.name)
-    return _with_quick([_text_message(text)], reader)
+    return with_quick([text_message(text)], reader)
 
 
 def show_vouchers(faces: Sequence[CardFace], reader: Reader) -> list[Message]:
@@ -101,18 +91,21 @@ def show_vouchers(faces: Sequence[CardFace], reader: Reader) -> list[Message]:
         return no_cards(reader)
     holding = [face for face in faces if face.vouchers]
     if holding:
-        bubbles = [_voucher_bubble(face, reader) for face in holding[:BUBBLES]]
-        words = "\n".join(card_in_words(face, reader.language) for face in holding)
-        title = say("bot.vouchers", reader.language)
-        return _with_rest(bubbles, f"{title}\n{words}", len(holding), reader)
+        return list_vouchers(holding, reader)
     headline = Headline(say("bot.vouchers_none", reader.language), "good")
     return _cards(_in_use(faces), reader, headline)
 
 
 def show_history(
-    faces: Sequence[CardFace], entries: Sequence[Sequence[Entry]], reader: Reader
+    faces: Sequence[CardFace],
+    entries: Sequence[Sequence[Entry]],
+    reader: Reader,
+    more: str = "",
 ) -> list[Message]:
-    """The latest entries of each card, newest first; `entries` go with `faces`."""
+    """The latest entries of each card, newest first; `entries` go with `faces`.
+
+    `more` is said after them, as of what was claimed.
+    """
     if not faces:
         return no_cards(reader)
     title = say("bot.history", reader.language)
@@ -122,25 +115,30 @@ def show_history(
         rows = rows or [Row("", say("bot.history_none", reader.language))]
         bubbles.append(list_bubble(face, title, rows))
         words += [face.program_name, *(f"{row.label} {row.text}" for row in rows)]
-    return _with_rest(bubbles, "\n".join(words), len(faces), reader)
+    messages = with_rest(bubbles, "\n".join(words), len(faces), reader)
+    if not more:
+        return messages
+    # Buttons show under the last message only.
+    del messages[-1]["quickReply"]
+    return with_quick([*messages, text_message(more)], reader)
 
 
 def explain(reader: Reader) -> list[Message]:
     """The help: how to collect, and every word that works."""
     contact = reader.merchant.contact or say("bot.help_shop", reader.language)
     text = say("bot.help", reader.language, contact=contact)
-    return _with_quick([_text_message(text)], reader)
+    return with_quick([text_message(text)], reader)
 
 
 def decline_group(reader: Reader) -> list[Message]:
     """Said once before the bot leaves a group."""
-    return [_text_message(say("bot.group", reader.language))]
+    return [text_message(say("bot.group", reader.language))]
 
 
 def in_plain_words(messages: Sequence[Message]) -> list[Message]:
     """The same without any layout, for when LINE refuses ours."""
     return [
-        _text_message(str(m.get("altText") or m.get("text") or "")) for m in messages
+        text_message(str(m.get("altText") or m.get("text") or "")) for m in messages
     ]
 
 
@@ -203,31 +201,13 @@ def _cards(
         for face, head in zip(shown, heads, strict=True)
     ]
     for i in sorted(range(len(shown)), key=lambda i: -sent_bytes(bubbles[i])):
-        if _fits(bubbles):
+        if fits(bubbles):
             break
         bubbles[i] = _card(shown[i], reader, heads[i], is_compact=True)
     words = [card_in_words(face, reader.language) for face in shown]
     if headline is not None:
         words.insert(0, f"{headline.text}\n{headline.detail}".strip())
-    return _with_rest(bubbles, "\n".join(words), len(faces), reader)
-
-
-def _with_rest(
-    bubbles: list[Part], words: str, n_cards: int, reader: Reader
-) -> list[Message]:
-    """The message, and another one when it cannot hold every card."""
-    while len(bubbles) > 1 and not _fits(bubbles):
-        bubbles.pop()
-    messages = [flex_message(bubbles, words)]
-    if n_cards > len(bubbles):
-        more = say("bot.more_cards", reader.language, n=n_cards - len(bubbles))
-        messages.append(_text_message(more))
-    return _with_quick(messages, reader)
-
-
-def _fits(bubbles: list[Part]) -> bool:
-    around = 40
-    return sent_bytes(bubbles) + around <= CAROUSEL_BYTES
+    return with_rest(bubbles, "\n".join(words), len(faces), reader)
 
 
 def _card(
@@ -246,23 +226,6 @@ def _card(
     )
 
 
-def _voucher_bubble(face: CardFace, reader: Reader) -> Part:
-    language = reader.language
-    rows = []
-    for voucher in face.vouchers[:_VOUCHERS_SHOWN]:
-        until = say("card.expires_none", language)
-        if voucher.expires_at is not None:
-            day = say_last_day(voucher.expires_at, face.timezone, language)
-            until = say("card.voucher_until", language, day=day)
-        name = f"{voucher.name}\n{until}"
-        rows.append(Row(f"No.{voucher.number}", name, is_strong=True))
-    more = len(face.vouchers) - _VOUCHERS_SHOWN
-    if more > 0:
-        rows.append(Row("", say("bot.vouchers_more", language, n=more)))
-    note = say("bot.vouchers_note", language)
-    return list_bubble(face, say("bot.vouchers", language), rows, note=note)
-
-
 def _entry_row(face: CardFace, entry: Entry, reader: Reader) -> Row:
     language = reader.language
     shop = next((s.name for s in face.shops if s.id == entry.shop_id), "")
@@ -275,23 +238,3 @@ def _entry_row(face: CardFace, entry: Entry, reader: Reader) -> Row:
         shop=shop,
     )
     return Row(say_time(entry.at, face.timezone, language), text)
-
-
-def _with_quick(messages: list[Message], reader: Reader) -> list[Message]:
-    # Buttons above the keyboard, on phones only; PC LINE has the words themselves.
-    items = [
-        {
-            "type": "action",
-            "action": {
-                "type": "message",
-                "label": cut_label(say(f"bot.quick.{topic}", reader.language), 20),
-                "text": say(f"bot.quick.{topic}", reader.language),
-            },
-        }
-        for topic in _QUICK
-    ]
-    return [*messages[:-1], messages[-1] | {"quickReply": {"items": items}}]
-
-
-def _text_message(text: str) -> Message:
-    return {"type": "text", "text": cut_text(text)}

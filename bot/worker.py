@@ -13,11 +13,13 @@ from datetime import timedelta
 
 import structlog
 
-from bot.conversation import Conversation, Turn
+from bot.conversation import Conversation
 from bot.dialogue import Ignore, answer
 from bot.events import read_event
 from bot.line_api import LineApi
-from bot.replies import Message, in_plain_words
+from bot.messages import Message
+from bot.replies import in_plain_words
+from bot.turn import Turn
 from core.actions.inbox import KeptEvent, finish_event, retry_event, take_events
 from core.clock import Clock
 from core.database import Database

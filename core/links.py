@@ -18,9 +18,19 @@ def line_url(basic_id: str, code: str) -> str:
     LINE takes the text after a bare question mark, without a key
     (https://developers.line.biz/en/docs/messaging-api/using-line-url-scheme/).
     """
+    return chat_url(basic_id, f"STAMP {code}")
+
+
+def chat_url(basic_id: str, text: str) -> str:
+    """The link that fills `text` into the shop's chat; "" without a channel."""
     if not basic_id:
         return ""
-    return f"https://line.me/R/oaMessage/{quote(basic_id)}/?{quote(f'STAMP {code}')}"
+    return f"https://line.me/R/oaMessage/{quote(basic_id)}/?{quote(text)}"
+
+
+def share_url(text: str) -> str:
+    """The link that lets somebody send `text` to a friend in LINE."""
+    return f"https://line.me/R/share?text={quote(text, safe='')}"
 
 
 def friend_url(basic_id: str) -> str:
@@ -57,6 +67,11 @@ class Links:
     def wallet(self, value: str) -> str:
         """The whole add-to-wallet URL of a card (`value` is its id)."""
         return f"{self.public_url}/w/{self.sign('wallet', value)}"
+
+    def use(self, merchant_id: str, redemption_id: str) -> str:
+        """The URL of the page that shows a voucher while it waits for staff."""
+        token = self.sign("use", f"{merchant_id}.{redemption_id}")
+        return f"{self.public_url}/v/{token}"
 
     def card(self, code: str) -> str:
         """The URL that a pass's barcode carries."""

@@ -204,7 +204,8 @@ def _line_values(
         return values
     if known.channel_id != line["channel_id"]:
         # Another account: what LINE said of the old one is looked up anew.
-        return {"bot_user_id": "", "basic_id": "", **values}
+        fresh = {"bot_user_id": "", "basic_id": "", "name": "", "setup": None}
+        return {**fresh, "menu": None, **values}
     if _opened(vault, known.sealed_secret, merchant_id) == line["secret"]:
         values["sealed_previous_secret"] = known.sealed_previous_secret
     else:

@@ -69,6 +69,9 @@ def _line(name: str, line: LineChannel, vault: Vault) -> Finding:
         vault.open(line.sealed_secret, line.merchant.id, LINE_SECRET)
     except Unsealable as error:
         return red(name, str(error))
+    reason = line.setup.get("test", {}).get("reason", "OK")
+    if reason != "OK":
+        return yellow(name, f"channel {line.channel_id}, webhook test: {reason}")
     if not line.bot_user_id:
         return yellow(name, f"channel {line.channel_id}, its account not looked up yet")
     return green(name, f"channel {line.channel_id}, {line.basic_id}")

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from bot.identity import IdentityLookup
 from bot.line_api import LineApi
+from bot.rich_menu import RichMenus
 from bot.worker import LineWorker
 from core.actions.inbox import release_inbox
 from core.actions.outbox import Delivery, release_outbox
@@ -69,6 +70,8 @@ class Service:
     hooks: Pump
     runner: Runner
     metrics: Metrics
+    line_api: LineApi
+    menus: RichMenus
 
 
 def serve(settings: Settings, *, host: str, port: int, role: Role = "all") -> None:
@@ -110,6 +113,7 @@ async def running(
             if role != "web":
                 supervisor.add("line", line_worker.run, line_worker.stop)
                 supervisor.add("identity", lookup.run, lookup.stop)
+                supervisor.add("menus", service.menus.run, service.menus.stop)
                 supervisor.add("pump", service.pump.run, service.pump.stop)
                 supervisor.add("hooks", service.hooks.run, service.hooks.stop)
                 supervisor.add("jobs", service.runner.run, service.runner.stop)
@@ -159,6 +163,7 @@ async def _build(
     line_api = LineApi(settings)
     stack.push_async_callback(line_api.close)
     metrics = Metrics()
+    menus = RichMenus(db, vault, line_api, clock)
     line_worker = LineWorker(
         db, vault, line_api, clock, links, lambda said: metrics.stamps("line", said)
     )
@@ -172,21 +177,29 @@ async def _build(
         artwork=artwork,
         apple=apple,
         google=google,
-        pump=_pump(db, {"apple": apple, "google": google}, clock),
+        pump=_pump(db, {"apple": apple, "google": google}, menus, clock),
         # A merchant's slow server takes no place from anybody's wallet.
         hooks=Pump(db, {"hook": sender.deliver}, clock, only="hook"),
         runner=Runner(Parts(settings=settings, db=db, vault=vault), clock),
         metrics=metrics,
+        line_api=line_api,
+        menus=menus,
     )
     return service, line_worker, IdentityLookup(db, vault, line_api, clock)
 
 
-def _pump(db: Database, issuers: dict[IssuerName, PassIssuer], clock: Clock) -> Pump:
+def _pump(
+    db: Database,
+    issuers: dict[IssuerName, PassIssuer],
+    menus: RichMenus,
+    clock: Clock,
+) -> Pump:
     async def refresh_pass(delivery: Delivery, now: datetime) -> None:
         pass_id = PassId(delivery.topic.removeprefix("pass:"))
         await refresh(db, issuers, pass_id, now)
 
-    return Pump(db, {"pass": refresh_pass}, clock, never="hook")
+    handlers = {"pass": refresh_pass, "menu": menus.deliver}
+    return Pump(db, handlers, clock, never="hook")
 
 
 async def _listen(service: Service, host: str, port: int) -> tuple[web.AppRunner, str]:
@@ -201,6 +214,7 @@ async def _listen(service: Service, host: str, port: int) -> tuple[web.AppRunner
             apple=service.apple,
             google=service.google,
             metrics=service.metrics,
+            line_api=service.line_api,
         )
     )
     runner = web.AppRunner(

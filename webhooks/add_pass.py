@@ -10,6 +10,7 @@ import structlog
 from aiohttp import hdrs, web
 
 from core.actions.cards import CardView, card_by_id
+from core.actions.channels import line_channel
 from core.actions.passes import hold_pass, load_pass
 from core.database import Database
 from core.errors import DeliveryError
@@ -38,7 +39,7 @@ log = structlog.get_logger()
 @routes.get(f"{_PATH}.pkpass")
 async def download(request: web.Request) -> web.Response:
     """The signed pass for Apple Wallet."""
-    view = await _card_of(request)
+    view = await card_of(request)
     if isinstance(view, web.Response):
         return view
     parts = request.config_dict
@@ -71,7 +72,7 @@ async def download(request: web.Request) -> web.Response:
 @routes.get(f"{_PATH}/google")
 async def go_to_google(request: web.Request) -> web.Response:
     """On to Google's page that saves the pass."""
-    view = await _card_of(request)
+    view = await card_of(request)
     if isinstance(view, web.Response):
         return view
     parts = request.config_dict
@@ -93,13 +94,13 @@ async def go_to_google(request: web.Request) -> web.Response:
 @routes.get(f"{_PATH}/events")
 async def follow_card(request: web.Request) -> web.StreamResponse:
     """Server-sent events: the card as HTML, whenever it is another one."""
-    view = await _card_of(request)
+    view = await card_of(request)
     if isinstance(view, web.Response):
         return view
     language = language_of(request)
 
     async def load() -> str | None:
-        fresh = await _card_of(request)
+        fresh = await card_of(request)
         if isinstance(fresh, web.Response):
             return None
         face = fresh.face
@@ -112,7 +113,7 @@ async def follow_card(request: web.Request) -> web.StreamResponse:
 @routes.get(f"{_PATH}/next")
 async def go_on(request: web.Request) -> web.Response:
     """On to the page of the card that took over from this one, if one did."""
-    view = await _card_of(request)
+    view = await card_of(request)
     if isinstance(view, web.Response):
         return view
     target = _page_url(request)
@@ -126,7 +127,7 @@ async def go_on(request: web.Request) -> web.Response:
 @routes.get(_PATH)
 async def show_card(request: web.Request) -> web.Response:
     """The card, and the wallets that this merchant offers, the phone's own first."""
-    view = await _card_of(request)
+    view = await card_of(request)
     if isinstance(view, web.Response):
         return view
     links: Links = request.config_dict[LINKS]
@@ -140,6 +141,7 @@ async def show_card(request: web.Request) -> web.Response:
         "out": out,
         "card_qr": await asyncio.to_thread(qr_svg, links.card(face.code)),
         "page_qr": await _page_qr(request) if phone == "none" else "",
+        "can_link": bool(await line_account(request, view)),
         **_said(request, face, language_of(request)),
     }
     return render_card(request, "card.html", face, context)
@@ -177,7 +179,7 @@ async def find_card(
     return None if card_id is None else await db.read(card_by_id, CardId(card_id), now)
 
 
-async def _card_of(request: web.Request) -> CardView | web.Response:
+async def card_of(request: web.Request) -> CardView | web.Response:
     """The card of the path's token, or the page that says why there is none."""
     parts = request.config_dict
     token, now = request.match_info["token"], parts[CLOCK].now()
@@ -189,6 +191,14 @@ async def _card_of(request: web.Request) -> CardView | web.Response:
         return sorry(request, "link", 404)
     join = f"/j/{old.face.merchant_key}/{old.face.program_key}"
     return sorry(request, "old", 410, merchant=old.face.merchant_name, join=join)
+
+
+async def line_account(request: web.Request, view: CardView) -> str:
+    """The LINE account of the shop where this card can still be linked, or ""."""
+    if view.customer.line_user_id is not None or view.face.state == "stopped":
+        return ""
+    channel = await request.config_dict[DB].read(line_channel, view.face.merchant_id)
+    return channel.basic_id if channel else ""
 
 
 async def _page_qr(request: web.Request) -> str:

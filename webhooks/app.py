@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from bot.line_api import LineApi
 from core.clock import Clock
 from core.config import Settings
 from core.database import Database
@@ -24,17 +25,20 @@ from webhooks import (
     join,
     keys,
     line,
+    link_line,
     look,
     pictures,
+    voucher,
 )
 from webhooks.api import cards, codes, openapi, stamps, undo
 from webhooks.live import set_up_live
 from webhooks.merchant import card, home, hooks, machines, preview, publish
+from webhooks.merchant import line as line_setup
 from webhooks.metrics import METRICS, Metrics
 from webhooks.middleware import MIDDLEWARES, set_headers
 from webhooks.pages import set_up_pages
 from webhooks.signin import set_up_signin
-from webhooks.till import counter, place, scan
+from webhooks.till import asked, auto, claims, counter, place, scan
 
 # The largest that may come in: a LINE webhook, or a merchant's picture with its form.
 LARGEST_BODY = 2**20
@@ -49,9 +53,14 @@ ROUTES = (
     undo.routes,
     openapi.routes,
     add_pass.routes,  # /w/{token}
+    link_line.routes,  # /w/{token}/link
+    voucher.routes,  # /v/{token}
     customer.routes,  # /c/{code}
     join.routes,  # /j/{merchant}/{program}
     counter.routes,  # /till/
+    auto.routes,
+    asked.routes,
+    claims.routes,
     place.routes,
     scan.routes,
     home.routes,  # /merchant/
@@ -60,6 +69,7 @@ ROUTES = (
     publish.routes,
     machines.routes,
     hooks.routes,
+    line_setup.routes,
     pictures.routes,  # /pictures/…
     look.routes,
     assets.routes,  # /static/…
@@ -80,6 +90,7 @@ class Parts:
     apple: AppleIssuer
     google: GoogleIssuer
     metrics: Metrics
+    line_api: LineApi
 
 
 def make_app(parts: Parts) -> web.Application:
@@ -93,6 +104,7 @@ def make_app(parts: Parts) -> web.Application:
     app[keys.ARTWORK] = parts.artwork
     app[keys.APPLE] = parts.apple
     app[keys.GOOGLE] = parts.google
+    app[keys.LINE_API] = parts.line_api
     app[METRICS] = parts.metrics
     set_up_signin(app)
     set_up_pages(app)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from bot.line_api import LineApi
 from core.clock import Clock
 from core.config import Settings
 from core.database import Database
@@ -24,3 +25,4 @@ LINKS = web.AppKey("links", Links)
 ARTWORK = web.AppKey("artwork", Artwork)
 APPLE = web.AppKey("apple", AppleIssuer)
 GOOGLE = web.AppKey("google", GoogleIssuer)
+LINE_API = web.AppKey("line_api", LineApi)

@@ -5,6 +5,8 @@ A card that was linked to another one is read as that one.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -28,12 +30,17 @@ from core.store.cards import (
     find_card_by_id,
 )
 from core.store.cards import load_card as stored_card
+from core.store.cards import search_cards as store_search
 from core.store.customers import find_customer
 from core.store.ledger import list_entries
 from core.store.ledger import load_entry as stored_entry
 from core.store.merchants import list_shops, load_merchant
 from core.store.programs import design_of, find_program, load_program
 from core.store.vouchers import list_vouchers
+
+# What people type for the hyphen of a member number, after four of its digits.
+_HYPHENS = re.compile("[-\u2010\u2212\u30fc ]")
+_HALF = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +100,25 @@ def find_cards(
     return [
         _view(tx, card, now) for card in cards_of_customer(tx, merchant_id, customer.id)
     ]
+
+
+def search_cards(
+    tx: Tx, merchant_id: MerchantId, text: str, now: datetime, limit: int = 20
+) -> list[CardView]:
+    """The cards of customers whose name or member number begins so, last used first.
+
+    A name's later words count too, as people are called by them; so do digits typed
+    without the number's hyphen, and wide letters.
+    """
+    words = " ".join(unicodedata.normalize("NFKC", text).split())
+    if not words.isprintable():
+        return []
+    digits = _HYPHENS.sub("", words)
+    number = ""
+    if digits.isdecimal():
+        number = digits if len(digits) <= _HALF else f"{digits[:4]}-{digits[4:]}"
+    cards = store_search(tx, merchant_id, words, number, limit)
+    return [_view(tx, card, now) for card in cards]
 
 
 def card_by_code(tx: Tx, code: str, now: datetime) -> CardView | None:

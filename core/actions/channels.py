@@ -6,6 +6,7 @@ id and the place named beside it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -30,7 +31,11 @@ GOOGLE_ACCOUNT = "google.service_account"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineChannel:
-    """A Messaging API channel; secrets are sealed for the place `LINE_SECRET`."""
+    """A Messaging API channel; secrets are sealed for the place `LINE_SECRET`.
+
+    `name` is its account's, "" until LINE was asked. `setup` holds what was ticked and
+    tested (`core.actions.line_setup`), `menu` what is up (`core.actions.menus`).
+    """
 
     merchant: Merchant
     channel_id: str
@@ -38,6 +43,14 @@ class LineChannel:
     bot_user_id: str
     sealed_secret: str
     sealed_previous_secret: str | None
+    name: str
+    setup: Mapping[str, Any]
+    menu: Mapping[str, Any]
+
+    @property
+    def ticks(self) -> list[str]:
+        """What the merchant has seen to at LINE; see `core.actions.line_setup`."""
+        return list(self.setup.get("ticks", []))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,4 +146,7 @@ def _line(merchant: Merchant, row: Row[Any]) -> LineChannel:
         bot_user_id=row.bot_user_id,
         sealed_secret=row.sealed_secret,
         sealed_previous_secret=row.sealed_previous_secret,
+        name=row.name,
+        setup=row.setup or {},
+        menu=row.menu or {},
     )

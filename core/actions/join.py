@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from core.actions.issuing import issue_card
+from core.actions.menus import greet_with_menu
 from core.database import Tx
 from core.errors import Invalid, NotFound
 from core.rules.asking import LinePerson
@@ -55,6 +56,7 @@ def follow(
     merchant = load_merchant(tx, merchant_id)
     customer = meet_person(tx, merchant_id, person, now)
     update_customer(tx, merchant_id, customer.id, followed_at=now)
+    greet_with_menu(tx, merchant_id, customer, now)
     return tuple(
         issue_card(tx, merchant, program.id, customer.id, key, now)
         for program in _to_begin_with(list_programs(tx, merchant_id))

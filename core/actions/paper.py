@@ -13,6 +13,7 @@ from core.errors import Invalid
 from core.rules.asking import Refused
 from core.rules.types import (
     CardId,
+    CustomerId,
     MerchantId,
     Staff,
     Why,
@@ -52,6 +53,11 @@ def migrate_paper(
 
     asked: list[str | int] = ["paper", card_id, stamps]
     return once(tx, merchant_id, key, asked, Gave, do, now)
+
+
+def may_bring_paper(tx: Tx, merchant_id: MerchantId, customer_id: CustomerId) -> bool:
+    """Has nobody moved a paper card of this person, or of one linked to them, yet?"""
+    return not brought_paper(tx, merchant_id, customer_id)
 
 
 def _migrate(

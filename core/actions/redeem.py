@@ -41,6 +41,12 @@ def load_voucher(tx: Tx, merchant_id: MerchantId, voucher_id: VoucherId) -> Vouc
     return found
 
 
+def voucher_of_use(tx: Tx, card: Card, entry_id: EntryId) -> Voucher | None:
+    """The voucher that this line of the card's history used up, if it still is."""
+    found = (v for v in vouchers.all_vouchers(tx, card) if v.redemption_id == entry_id)
+    return next(found, None)
+
+
 def redeem_voucher(
     tx: Tx,
     *,

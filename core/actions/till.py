@@ -21,7 +21,7 @@ from core.store.answers import first_answer, keep_answer
 from core.store.cards import load_card
 from core.store.customers import find_customer
 from core.store.journal import note
-from core.store.ledger import load_entry
+from core.store.ledger import list_entries, load_entry
 from core.store.merchants import list_shops, lock_shop
 from core.store.programs import find_program
 from core.store.till_codes import (
@@ -31,11 +31,15 @@ from core.store.till_codes import (
     waiting_codes,
     waiting_digits,
     window_code,
+    window_uses,
 )
 from core.vault import new_digits, new_letters
 
 LIVES = timedelta(seconds=90)
 MAX_STAMPS = 50
+# A till in auto mode shows so many of those who claimed, for so long.
+SHOWN_FOR = timedelta(seconds=20)
+MOST_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +50,16 @@ class TillCodeState:
     code: TillCode
     customer_name: str = ""
     entry: Entry | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowUse:
+    """Who just got stamps by a till in auto mode."""
+
+    entry: Entry
+    card_code: str
+    customer_name: str
+    member_no: str
 
 
 def make_till_code(
@@ -128,6 +142,30 @@ def current_window(
     return code
 
 
+def latest_uses(tx: Tx, code: TillCode, now: datetime) -> list[WindowUse]:
+    """Who claimed by this window, or those just before it, and was not undone.
+
+    Newest first, three at most, for twenty seconds; each is signalled as
+    "tills:<merchant>".
+    """
+    where = (code.merchant_id, code.program_id, code.shop_id)
+    found = []
+    for entry_id in window_uses(tx, *where, now - SHOWN_FOR, MOST_SHOWN):
+        entry = load_entry(tx, code.merchant_id, entry_id)
+        card = entry and load_card(tx, code.merchant_id, entry.card_id)
+        customer = card and find_customer(tx, code.merchant_id, id=card.customer_id)
+        if not entry or not card or not customer or _is_undone(tx, code, entry):
+            continue
+        use = WindowUse(
+            entry=entry,
+            card_code=card.code,
+            customer_name=customer.name,
+            member_no=customer.member_no,
+        )
+        found.append(use)
+    return found
+
+
 def till_code_state(
     tx: Tx, merchant_id: MerchantId, code: str, now: datetime
 ) -> TillCodeState:
@@ -182,6 +220,11 @@ def new_code() -> str:
         code = new_letters(8)
         if not code.isalpha() and not code.isdecimal():
             return code
+
+
+def _is_undone(tx: Tx, code: TillCode, entry: Entry) -> bool:
+    later = list_entries(tx, code.merchant_id, entry.card_id, before=None, limit=20)
+    return any(each.undoes == entry.id for each in later)
 
 
 def _free_digits(tx: Tx, merchant_id: MerchantId, now: datetime) -> str:

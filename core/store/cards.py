@@ -10,7 +10,17 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Row, Select, bindparam, func, select, union_all
+from sqlalchemy import (
+    BindParameter,
+    Row,
+    Select,
+    bindparam,
+    false,
+    func,
+    or_,
+    select,
+    union_all,
+)
 
 from core.database import Tx
 from core.ids import new_id
@@ -112,6 +122,42 @@ def cards_of_customer(
         _of(merchant_id)
         .where(card.c.customer_id == customer_id)
         .order_by(card.c.issued_at, card.c.id)
+    )
+    return [_card(row) for row in rows]
+
+
+def search_cards(
+    tx: Tx, merchant_id: MerchantId, text: str, member_no: str, limit: int
+) -> list[Card]:
+    """Cards of whose name a word begins with `text`, or whose number with `member_no`.
+
+    An empty one finds nobody. Last used first; the cards that still stand.
+    """
+    people = []
+    if text:
+        # People write their names with wide blanks, too.
+        name = func.replace(customer.c.name, "\u3000", " ")
+        people.append(name.istartswith(text, autoescape=True))
+        people.append(name.icontains(f" {text}", autoescape=True))
+    if member_no:
+        people.append(customer.c.member_no.startswith(member_no, autoescape=True))
+    rows = tx.execute(
+        _of(merchant_id)
+        .join(
+            customer,
+            (customer.c.merchant_id == card.c.merchant_id)
+            & (customer.c.id == card.c.customer_id),
+        )
+        .where(
+            or_(false(), *people),
+            customer.c.erased_at.is_(None),
+            card.c.merged_into.is_(None),
+            card.c.next_card_id.is_(None),
+        )
+        .order_by(
+            func.coalesce(card.c.last_stamp_at, card.c.issued_at).desc(), card.c.id
+        )
+        .limit(limit)
     )
     return [_card(row) for row in rows]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, func, select
 
 from core.database import Tx
 from core.ids import new_id
@@ -124,6 +124,25 @@ def find_claims(
         (_claim(row), row.name, row.member_no, ProgramId(row.program_id))
         for row in tx.execute(statement)
     ]
+
+
+def count_open_claims(tx: Tx, merchant_id: MerchantId) -> int:
+    """How many claims wait for a decision, without those of people who left."""
+    statement = (
+        select(func.count())
+        .select_from(claim)
+        .join(
+            customer,
+            (customer.c.merchant_id == claim.c.merchant_id)
+            & (customer.c.id == claim.c.customer_id),
+        )
+        .where(
+            claim.c.merchant_id == merchant_id,
+            claim.c.state == "open",
+            customer.c.erased_at.is_(None),
+        )
+    )
+    return int(tx.execute(statement).scalar_one())
 
 
 def _claim(row: Row[Any]) -> Claim:

@@ -123,6 +123,21 @@ def load_channel(tx: Tx, merchant_id: MerchantId, kind: str) -> Row[Any] | None:
     return tx.execute(select(table).where(table.c.merchant_id == merchant_id)).first()
 
 
+def update_line(tx: Tx, merchant_id: MerchantId, **values: Any) -> None:
+    """Change columns of the merchant's LINE channel."""
+    mine = line_channel.c.merchant_id == merchant_id
+    tx.execute(line_channel.update().where(mine).values(values))
+
+
+def merchants_on_line(tx: Tx, channel_id: str) -> list[MerchantId]:
+    """Who has this LINE channel."""
+    table = line_channel
+    rows = tx.execute(
+        select(table.c.merchant_id).where(table.c.channel_id == channel_id)
+    )
+    return [MerchantId(r.merchant_id) for r in rows]
+
+
 def merchants_with_pass_type(tx: Tx, pass_type_id: str) -> list[MerchantId]:
     """Who signs passes of this type."""
     table = apple_credentials

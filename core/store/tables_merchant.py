@@ -45,6 +45,10 @@ line_channel = Table(
     Column("sealed_previous_secret", Text),
     Column("bot_user_id", String(64), nullable=False, server_default=""),
     Column("basic_id", String(64), nullable=False, server_default=""),
+    Column("name", String(200), nullable=False, server_default=""),
+    Column("setup", JSON),
+    Column("menu", JSON),
+    Column("menu_wanted", String(200), nullable=False, server_default=""),
     at_column("updated_at"),
 )
 

@@ -115,6 +115,38 @@ def window_code(
     return None if row is None else _till_code(row)
 
 
+def window_uses(
+    tx: Tx,
+    merchant_id: MerchantId,
+    program_id: ProgramId,
+    shop_id: ShopId,
+    since: datetime,
+    limit: int,
+) -> list[EntryId]:
+    """The grants by this shop's windows of a program since then, newest first."""
+    rows = tx.execute(
+        select(code_use.c.entry_id)
+        .join(
+            till_code,
+            (till_code.c.merchant_id == code_use.c.merchant_id)
+            & (till_code.c.code == code_use.c.code),
+        )
+        .where(
+            till_code.c.merchant_id == merchant_id,
+            till_code.c.claimed_at.is_(None),
+            # Who used a code did so before it ended.
+            till_code.c.expires_at > since,
+            till_code.c.kind == "window",
+            till_code.c.program_id == program_id,
+            till_code.c.shop_id == shop_id,
+            code_use.c.at > since,
+        )
+        .order_by(code_use.c.at.desc(), code_use.c.entry_id.desc())
+        .limit(limit)
+    )
+    return [EntryId(row.entry_id) for row in rows]
+
+
 def printed_codes(tx: Tx, merchant_id: MerchantId) -> list[TillCode]:
     """The printed codes that are not revoked, newest first."""
     rows = tx.execute(

@@ -49,8 +49,18 @@ async def bot_info(request: web.Request) -> web.Response:
             "displayName": channel.name,
             "chatMode": channel.chat_mode,
             "markAsReadMode": "auto",
+            **({"pictureUrl": _picture_url(request)} if channel.picture else {}),
         }
     )
+
+
+@routes.get("/account/{channel_id}/picture")
+async def account_picture(request: web.Request) -> web.Response:
+    """The account's picture, as LINE's content servers give it to anybody."""
+    channel = request.app[WORLD].channels.get(request.match_info["channel_id"])
+    if channel is None or not channel.picture:
+        return refuse(404, "Not found")
+    return web.Response(body=channel.picture, content_type="image/jpeg")
 
 
 @routes.get("/v2/bot/profile/{user_id}")
@@ -180,6 +190,10 @@ def refuse(
     if details:
         body["details"] = details
     return web.json_response(body, status=status)
+
+
+def _picture_url(request: web.Request) -> str:
+    return str(request.url.with_path(f"/account/{request[CHANNEL].channel_id}/picture"))
 
 
 def _bad_token(description: str) -> web.Response:

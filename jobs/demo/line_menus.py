@@ -79,6 +79,21 @@ async def delete_alias(request: web.Request) -> web.Response:
     return web.json_response({})
 
 
+@routes.post("/v2/bot/richmenu/bulk/link")
+async def link_many(request: web.Request) -> web.Response:
+    """Show a menu to up to 500 people; taken, and done a little later."""
+    body = await request.json()
+    channel, people = request[CHANNEL], body.get("userIds")
+    if not isinstance(people, list) or not 1 <= len(people) <= 500:  # noqa: PLR2004 -- LINE's own number
+        return refuse(400, "Size must be between 1 and 500: userIds")
+    if body.get("richMenuId") not in channel.menus:
+        return refuse(404, "richmenu not found")
+    for user_id in people:
+        channel.menu_of_person[user_id] = body["richMenuId"]
+    request.app[WORLD].bell.ring()
+    return web.json_response({}, status=202)
+
+
 @routes.get("/v2/bot/richmenu/{menu}")
 async def load(request: web.Request) -> web.Response:
     """One menu."""

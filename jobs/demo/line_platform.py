@@ -187,7 +187,8 @@ class LineStandIn:
         self, channel_id: str, user_id: str, kind: str, **own: Any
     ) -> Webhook:
         event = self.event(channel_id, user_id, kind, **own)
-        if not self.world.channel(channel_id).webhook_url:
+        channel = self.world.channel(channel_id)
+        if not channel.webhook_url or not channel.uses_webhook:
             return Webhook(
                 channel_id=channel_id, events=(event,), status=0, seconds=0.0
             )

@@ -83,7 +83,9 @@ async def load_endpoint(request: web.Request) -> web.Response:
     channel = request[CHANNEL]
     if not channel.webhook_url:
         return refuse(404, "Webhook endpoint not found")
-    return web.json_response({"endpoint": channel.webhook_url, "active": True})
+    return web.json_response(
+        {"endpoint": channel.webhook_url, "active": channel.uses_webhook}
+    )
 
 
 @routes.put("/v2/bot/channel/webhook/endpoint")

@@ -24,7 +24,9 @@ RETRY_KEY_LIFE = timedelta(hours=24)
 
 @dataclass(slots=True, kw_only=True)
 class Channel:
-    """A Messaging API channel. `quota` is pushes a month, None for no limit."""
+    """A Messaging API channel. `quota` is pushes a month, None for no limit;
+    `uses_webhook` is the console's switch, which has no API.
+    """
 
     channel_id: str
     secret: str
@@ -35,6 +37,8 @@ class Channel:
     quota: int | None = 200
     n_pushed: int = 0
     chat_mode: str = "bot"
+    uses_webhook: bool = True
+    picture: bytes = b""
     menus: dict[str, RichMenu] = field(default_factory=dict)
     default_menu: str | None = None
     menu_aliases: dict[str, str] = field(default_factory=dict)

@@ -105,7 +105,8 @@ async def test_who_was_a_friend_before_the_shop_joined_gets_a_card_by_asking(
         ("会員証", "お店のスタッフにこの画面をお見せください。"),
         ("特典", "いま使える特典はありません"),
         ("ヘルプ", "ヘルプ … この案内"),
-        ("退会", "退会など、そのほかのご用件はinfo@example.jpへ"),
+        ("ヘルプ", "そのほかのご用件はinfo@example.jpへ"),
+        ("退会", "本当に退会しますか？"),
         ("なんじまで?", "送れることば"),
     ],
 )

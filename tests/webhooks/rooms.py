@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 from aiohttp.test_utils import TestClient, TestServer
 
+from bot.line_api import LineApi
 from core.actions.pictures import load_picture
 from core.clock import Clock
 from core.config import Settings
@@ -37,6 +38,7 @@ async def serve_rooms(
     async with aiohttp.ClientSession() as session:
         apple = AppleIssuer(db, settings, vault, links, artwork, clock)
         google = GoogleIssuer(db, settings, vault, links, session, clock)
+        line_api = LineApi(settings)
         parts = Parts(
             settings=settings,
             db=db,
@@ -47,6 +49,7 @@ async def serve_rooms(
             apple=apple,
             google=google,
             metrics=Metrics(),
+            line_api=line_api,
         )
         server = TestServer(make_app(parts), port=port)
         await server.start_server()
@@ -56,6 +59,7 @@ async def serve_rooms(
         )
         async with TestClient(server, cookie_jar=jar) as client:
             yield client
+        await line_api.close()
         await google.close()
         await apple.close()
 

@@ -13,7 +13,8 @@ from aiohttp import web
 from markupsafe import Markup
 
 from bot.flex import card_in_words
-from bot.replies import Reader, after_grant
+from bot.messages import Reader
+from bot.replies import after_grant
 from core.actions.publish import list_programs, load_program
 from core.actions.shops import list_shops
 from core.database import Tx

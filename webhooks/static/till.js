@@ -1,8 +1,10 @@
-// The till: counts down, follows its code by server-sent events, and lets a scanner
-// that types go to the right box. Everything also works without, by reloading.
+// The till: counts down, follows its code and who waits by server-sent events, and lets
+// a scanner that types go to the right box. Everything also works without, by reloading.
 "use strict";
 
 const READY_AFTER = 12000;
+// A stream that ends in good order is back within a second: no reason to alarm.
+const ALARM_AFTER = 3000;
 
 const stage = document.getElementById("stage");
 const offline = document.querySelector("[data-offline]");
@@ -35,6 +37,61 @@ function follow() {
     if (navigator.vibrate && stage.querySelector(".done")) navigator.vibrate(120);
     comeBack();
   };
+}
+
+// Parts of the page that the server draws anew whenever they are others.
+function live(part) {
+  const source = new EventSource(part.dataset.live);
+  let alarm = 0;
+  const calm = () => {
+    window.clearTimeout(alarm);
+    alarm = 0;
+    say(false);
+  };
+  source.onopen = calm;
+  source.onerror = () => {
+    if (!alarm) alarm = window.setTimeout(() => say(true), ALARM_AFTER);
+    if (source.readyState !== EventSource.CLOSED) return;
+    window.setTimeout(() => {
+      window.clearTimeout(alarm);
+      live(part);
+    }, 2000);
+  };
+  source.addEventListener("end", () => source.close());
+  source.onmessage = (event) => {
+    calm();
+    // What was just pressed is on its way, and its answer is a page of its own.
+    if (part.querySelector("form.busy")) return;
+    part.innerHTML = event.data;
+    keepTime();
+  };
+}
+
+// Both clocks: one may be put back, the other stands still while a tablet sleeps.
+function lapse(seconds) {
+  const walls = Date.now() + seconds * 1000;
+  const ticks = performance.now() + seconds * 1000;
+  return () => Math.min(walls - Date.now(), ticks - performance.now()) / 1000;
+}
+
+const lapses = new WeakMap();
+
+function leftOf(element, seconds) {
+  if (!lapses.has(element)) lapses.set(element, lapse(Number(seconds)));
+  return lapses.get(element)();
+}
+
+// Seconds that run down, and a code that is taken away before it is no longer good:
+// a server that is not heard from any more cannot do that.
+function keepTime() {
+  for (const element of document.querySelectorAll("[data-seconds]")) {
+    const left = Math.max(0, Math.ceil(leftOf(element, element.dataset.seconds)));
+    if (element.tagName === "PROGRESS") element.value = left;
+    else element.textContent = element.dataset.words.replace("#", left);
+  }
+  const code = document.querySelector("[data-good]");
+  if (!code || leftOf(code, code.dataset.good) > 0) return;
+  code.replaceWith(document.getElementById("lost").content.cloneNode(true));
 }
 
 // A tablet that falls asleep takes the code away from the customer's camera.
@@ -108,7 +165,18 @@ document.addEventListener("click", (event) => {
   }
 });
 
+for (const name of ["focus", "pageshow"]) {
+  window.addEventListener(name, keepTime);
+}
+document.addEventListener("visibilitychange", () => {
+  keepTime();
+  if (!document.hidden) stayAwake();
+});
+
 follow();
+if (window.EventSource) document.querySelectorAll("[data-live]").forEach(live);
+keepTime();
+window.setInterval(keepTime, 250);
 stayAwake();
 countDown();
 comeBack();

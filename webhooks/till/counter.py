@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import re
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -33,7 +33,9 @@ from webhooks.keys import CLOCK, DB
 from webhooks.live import event_stream
 from webhooks.pages import render
 from webhooks.till.desk import Desk, find_desk, pad, render_till
+from webhooks.till.mode import keep_mode, kept_mode
 from webhooks.till.undo import is_undoable, was_undone
+from webhooks.till.waiting import read_waiting, seconds_until
 
 _LAST = re.compile(r"[0-9A-Z]{8}")
 _CODE = "/till/codes/{code:[0-9A-Z]{8}}"
@@ -50,14 +52,27 @@ async def enter(request: web.Request) -> web.Response:
 
 @routes.get("/till/")
 async def show_counter(request: web.Request) -> web.Response:
-    """The number pad, ready for the next customer."""
+    """The number pad, ready for the next customer; or auto mode, if that was chosen."""
     desk = await find_desk(request)
+    mode = kept_mode(request)
+    if mode.is_auto and not request.query:
+        return web.Response(status=303, headers={"Location": "/till/auto"})
+    response = await show_ready(request, desk)
+    if mode.is_auto and request.query.get("mode") == "tap":
+        keep_mode(request, response, replace(mode, is_auto=False))
+    return response
+
+
+async def show_ready(request: web.Request, desk: Desk, **more: Any) -> web.Response:
+    """The page with the number pad; `more` goes to its template."""
     last = request.query.get("last", "")
     context = {
         "state": "ready",
         # The page that came back by itself leads to what it showed, to take it back.
         "last": last if _LAST.fullmatch(last) else "",
         **pad(desk, request.query.get("program", "")),
+        **await read_waiting(request, desk),
+        **more,
     }
     return render_till(request, "counter.html", desk, context)
 
@@ -87,7 +102,7 @@ async def make_code(request: web.Request) -> web.Response:
 async def show_code(request: web.Request) -> web.Response:
     """The code for the customer's camera, or what became of it."""
     desk = await find_desk(request)
-    context = await _stage(request, desk)
+    context = await _stage(request, desk) | await read_waiting(request, desk)
     return render_till(request, "counter.html", desk, context)
 
 
@@ -159,12 +174,11 @@ async def _stage(request: web.Request, desk: Desk) -> dict[str, Any]:
     state, undone, program, channel, view = found
     url = line_url(channel.basic_id if channel else "", state.code.code)
     ends_at = state.code.expires_at or now
-    left = (ends_at - now).total_seconds()
     return {
         "state": "undone" if undone else state.state,
         "code": state.code,
         "lives": int(LIVES.total_seconds()),
-        "left": max(0, math.ceil(left)),
+        "left": seconds_until(ends_at, now),
         "qr": await asyncio.to_thread(qr_svg, url or state.code.code, border=2),
         "by_line": bool(url),
         "name": state.customer_name,

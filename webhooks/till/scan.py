@@ -15,8 +15,10 @@ from core.actions.cards import (
     find_cards,
     load_card,
     load_entry,
+    search_cards,
 )
 from core.actions.grant import grant_stamps
+from core.actions.paper import may_bring_paper, migrate_paper
 from core.actions.signin import Session
 from core.actions.till import MAX_STAMPS
 from core.card_words import say_card
@@ -25,15 +27,20 @@ from core.rules.asking import Granted, Refused, StampAsk
 from core.rules.types import MerchantId, Role
 from core.vault import new_token
 from core.wording import say_last_day, say_time
-from webhooks.forms import text_of
+from webhooks.forms import read_fields, text_of
 from webhooks.keys import CLOCK, DB
 from webhooks.metrics import count_stamps
 from webhooks.sessions import current_session
 from webhooks.till.desk import Desk, find_card, find_desk, render_till, say_refusal
+from webhooks.till.history import LONGEST_REASON, read_history
+from webhooks.till.mode import stamps_of
 from webhooks.till.reward import ask_for_voucher, give_voucher, take_voucher_back
 from webhooks.till.undo import is_undoable, show_undone, undo_stamps, was_undone
 
 STAFF: tuple[Role, ...] = ("owner", "manager", "clerk")
+
+# So many cards of a search are shown.
+MOST = 20
 
 _URL = re.compile(r"/c/([0-9A-Za-z]{1,16})")
 _CODE = re.compile(r"[0-9A-Z]{13}")
@@ -51,17 +58,29 @@ routes.post(f"{_VOUCHER}/back")(take_voucher_back)
 
 @routes.get("/till/find")
 async def find_customer(request: web.Request) -> web.Response:
-    """What a scanner typed, or a person: a card's URL, its code, a member number."""
+    """What a scanner typed, or a person: a card's URL, its code, a member number; else
+    whose name or number begins so.
+    """
     desk = await find_desk(request)
     text = request.query.get("q", "").strip()[:200]
     parts = request.config_dict
     merchant_id = desk.session.merchant.id
-    found = await parts[DB].read(_find, merchant_id, text, parts[CLOCK].now())
+    now = parts[CLOCK].now()
+    found = await parts[DB].read(_find, merchant_id, text, now)
+    is_search = not found
+    if is_search:
+        # One more than is shown tells whether there are more.
+        found = await parts[DB].read(search_cards, merchant_id, text, now, MOST + 1)
     if len(found) == 1:
         location = f"/c/{found[0].card.code}"
         return web.Response(status=303, headers={"Location": location})
     status = 200 if found else 404
-    context = {"text": text, "views": found}
+    context = {
+        "text": text,
+        "views": [(view, _last_visit(desk, view)) for view in found[:MOST]],
+        "is_search": is_search,
+        "is_more": len(found) > MOST,
+    }
     return render_till(request, "find.html", desk, context, status=status)
 
 
@@ -104,6 +123,7 @@ async def add_stamps(request: web.Request) -> web.Response:
 
 @routes.get(f"{_CARD}/stamps")
 @routes.get(f"{_CARD}/undo")
+@routes.get(f"{_CARD}/paper")
 @routes.get(f"{_VOUCHER}/redeem")
 @routes.get(f"{_VOUCHER}/back")
 async def come_back(request: web.Request) -> web.Response:
@@ -124,7 +144,57 @@ def serves(session: Session | None, merchant_id: MerchantId) -> bool:
 async def show_customer(request: web.Request, view: CardView) -> web.Response:
     """The card as staff see it; with ?n= it asks before giving several stamps."""
     assert serves(current_session(request), view.card.merchant_id)
-    return _page(request, await find_desk(request), view, None)
+    desk = await find_desk(request)
+    parts = request.config_dict
+    now = parts[CLOCK].now()
+    more = await parts[DB].read(_more, desk, view, now)
+    return _page(request, desk, view, None, **more)
+
+
+@routes.post(f"{_CARD}/paper")
+async def bring_paper(request: web.Request) -> web.Response:
+    """Add the stamps of a paper card, once; the same key gets the same page."""
+    desk = await find_desk(request)
+    parts = request.config_dict
+    fields = await read_fields(request)
+    now = parts[CLOCK].now()
+    view = await find_card(request, desk)
+    stamps = stamps_of(text_of(fields, "n"))
+    if stamps is None:
+        raise web.HTTPBadRequest
+    key = text_of(fields, "key")[:64] or new_token()
+    outcome = await parts[DB].write(
+        migrate_paper,
+        merchant_id=view.card.merchant_id,
+        card_id=view.card.id,
+        stamps=stamps,
+        by=desk.session.staff,
+        key=f"till-paper:{key}:{view.card.id}:{stamps}",
+        now=now,
+    )
+    if isinstance(outcome, Refused):
+        return _page(request, desk, await find_card(request, desk), outcome)
+    where = (view.card.merchant_id, outcome.card_id, now)
+    view = await parts[DB].read(load_card, *where)
+    granted = Granted(
+        card_id=outcome.card_id,
+        entry_id=outcome.entry_id,
+        stamps=outcome.stamps,
+        completed=outcome.completed,
+        vouchers=outcome.vouchers,
+        next_card_id=outcome.next_card_id,
+    )
+    return _page(request, desk, view, granted)
+
+
+def _more(tx: Tx, desk: Desk, view: CardView, now: datetime) -> dict[str, Any]:
+    """What the card's own page has more than the answers to its forms."""
+    return {
+        "history": read_history(tx, desk, view, now),
+        "longest_reason": LONGEST_REASON,
+        "is_paper_open": view.card.state == "active"
+        and may_bring_paper(tx, view.card.merchant_id, view.customer.id),
+    }
 
 
 def _may_undo(tx: Tx, desk: Desk, granted: Granted, now: datetime) -> tuple[bool, bool]:
@@ -141,6 +211,7 @@ def _page(
     outcome: Granted | Refused | None,
     *,
     undoable: bool = False,
+    **more: Any,
 ) -> web.Response:
     wanted = request.query.get("n", "")
     is_number = wanted.isdecimal() and 1 < int(wanted) <= MAX_STAMPS
@@ -154,18 +225,23 @@ def _page(
         "granted": outcome if isinstance(outcome, Granted) else None,
         "earned": _earned(view, outcome),
         "asked": int(wanted) if is_number and outcome is None else None,
-        "last_visit": view.face.last_stamp_at
-        and say_time(
-            view.face.last_stamp_at, view.face.timezone, desk.session.language
-        ),
+        "last_visit": _last_visit(desk, view),
         "expires": view.face.expires_at
         and say_last_day(
             view.face.expires_at, view.face.timezone, desk.session.language
         ),
         "key": new_token(12),
         "most": MAX_STAMPS,
+        **more,
     }
     return render_till(request, "card.html", desk, context)
+
+
+def _last_visit(desk: Desk, view: CardView) -> str:
+    face = view.face
+    if face.last_stamp_at is None:
+        return ""
+    return say_time(face.last_stamp_at, face.timezone, desk.session.language)
 
 
 def _earned(view: CardView, outcome: Granted | Refused | None) -> list[Any]:

@@ -1,4 +1,6 @@
-"""Taking a stamp back at the till: one tap, by whoever gave it, for ten minutes."""
+"""Taking a stamp back at the till: one tap, by whoever gave it, for ten minutes; later
+by a manager who says why.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ from core.rules.types import (
 from core.rules.undoing import is_fresh_own
 from core.vault import new_token
 from core.wording import say
-from webhooks.forms import read_fields, text_of
+from webhooks.forms import problems_in_words, read_fields, text_of
 from webhooks.keys import CLOCK, DB
 from webhooks.till.desk import (
     Desk,
@@ -48,7 +50,8 @@ async def undo_stamps(request: web.Request) -> web.Response:
     if not _ENTRY.fullmatch(entry_id):
         raise NotFound("entry")
     key = text_of(fields, "key")[:64] or new_token()
-    refusal = await _undo(request, desk, view.card.id, EntryId(entry_id), key)
+    reason = text_of(fields, "reason")
+    refusal = await _undo(request, desk, view.card.id, EntryId(entry_id), key, reason)
     view = await find_card(request, desk)
     return show_undone(request, desk, view, refusal)
 
@@ -77,7 +80,12 @@ def was_undone(tx: Tx, merchant_id: MerchantId, entry: Entry) -> bool:
 
 
 async def _undo(
-    request: web.Request, desk: Desk, card_id: CardId, entry_id: EntryId, key: str
+    request: web.Request,
+    desk: Desk,
+    card_id: CardId,
+    entry_id: EntryId,
+    key: str,
+    reason: str,
 ) -> str:
     """Why not, or ""."""
     parts = request.config_dict
@@ -85,20 +93,34 @@ async def _undo(
     language = desk.session.language
     try:
         outcome, again = await parts[DB].write(
-            _take_back, desk, card_id, entry_id, f"till-undo:{key}:{entry_id}", now
+            _take_back,
+            desk,
+            card_id,
+            entry_id,
+            f"till-undo:{key}:{entry_id}",
+            reason,
+            now,
         )
     except Invalid as error:
         if "reason" not in error.problems:
             raise
-        # A manager may undo anything, but with a reason, and the till asks for none.
-        return say("till.undo_reason", language)
+        # A manager may undo anything, but with a reason: a card's history asks for it.
+        if not reason:
+            return say("till.undo_reason", language)
+        return problems_in_words(error, language)["reason"]
     if not isinstance(outcome, Refused):
         return ""
     return say("till.undone_before", language) if again else say_refusal(desk, outcome)
 
 
 def _take_back(
-    tx: Tx, desk: Desk, card_id: CardId, entry_id: EntryId, key: str, now: datetime
+    tx: Tx,
+    desk: Desk,
+    card_id: CardId,
+    entry_id: EntryId,
+    key: str,
+    reason: str,
+    now: datetime,
 ) -> tuple[Undone | Refused, bool]:
     """The outcome, and whether it was refused because it was done before."""
     merchant_id = desk.session.merchant.id
@@ -110,7 +132,7 @@ def _take_back(
         merchant_id=merchant_id,
         entry_id=entry_id,
         by=desk.session.staff,
-        reason="",
+        reason=reason,
         key=key,
         now=now,
     )

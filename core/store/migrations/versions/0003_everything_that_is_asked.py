@@ -275,6 +275,18 @@ def upgrade() -> None:
         postgresql_where=sa.text("cause IS NOT NULL"),
     )
     op.add_column(
+        "line_channel",
+        sa.Column("name", sa.String(length=200), server_default="", nullable=False),
+    )
+    op.add_column("line_channel", sa.Column("setup", sa.JSON(), nullable=True))
+    op.add_column("line_channel", sa.Column("menu", sa.JSON(), nullable=True))
+    op.add_column(
+        "line_channel",
+        sa.Column(
+            "menu_wanted", sa.String(length=200), server_default="", nullable=False
+        ),
+    )
+    op.add_column(
         "merchant",
         sa.Column("has_hooks", sa.Boolean(), server_default=sa.false(), nullable=False),
     )
