@@ -194,7 +194,9 @@ class Stamps(Parts):
         outcome = self.ask(enter_referral, person=person(1), code=code)
         friend = self.model(1)
         had = [e for who in (friend, *friend.guests) for e in who.story]
-        if self.referral or any(e.stamps and e.how in HAD for e in had):
+        if self.referral or any(
+            e.what == "give" and e.how in HAD and e.stamps for e in had
+        ):
             assert outcome.why == "not_new"
         else:
             assert isinstance(outcome, Referred), outcome

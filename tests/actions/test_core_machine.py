@@ -92,11 +92,11 @@ def tell_stories(connect, *, stories, steps, derandomize=True):
 def test_stories_on_sqlite_come_out_as_told(sqlite_template, tmp_path):
     file = shutil.copy(sqlite_template, tmp_path / "stories.db")
     engine = writing_engine(str(file))
-    tell_stories(lambda: OnFile(engine), stories=20, steps=50)
+    tell_stories(lambda: OnFile(engine), stories=120, steps=50)
     engine.dispose()
 
 
 def test_stories_on_postgresql_come_out_as_told(postgres):
     url = postgres.fresh()
-    tell_stories(lambda: OnServer(url), stories=3, steps=30)
+    tell_stories(lambda: OnServer(url), stories=30, steps=40)
     postgres.drop(url)
