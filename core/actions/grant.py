@@ -10,6 +10,7 @@ from core.actions.codes import open_code, settle_code
 from core.actions.giving import Gave, current_card, give_stamps
 from core.actions.issuing import issue_card
 from core.actions.join import meet_person
+from core.actions.once import check_question
 from core.actions.onward import Spot, stand
 from core.actions.outcomes import outcome_from_dict, outcome_to_dict
 from core.actions.referral import pay_referral
@@ -39,16 +40,16 @@ def grant_stamps(tx: Tx, ask: StampAsk, now: datetime) -> Granted | Refused:
     unknown merchant, `Invalid` for a "key" that asked for something else before and
     for an "amount" on a card whose stamps are not counted by amounts.
     """
+    asked = _asked(ask)
     first = first_answer(tx, ask.merchant_id, ask.key, now)
     if first is not None:
-        if first.get("asked", _asked(ask)) != _asked(ask):
-            raise Invalid({"key": ("till.key_reused", {})})
+        check_question(first, asked)
         return outcome_from_dict(first)
     merchant = load_merchant(tx, ask.merchant_id)
     outcome = (
         _claim(tx, merchant, ask, now) if ask.code else _give(tx, merchant, ask, now)
     )
-    answer = {**outcome_to_dict(outcome), "asked": _asked(ask)}
+    answer = {**outcome_to_dict(outcome), "asked": asked}
     keep_answer(tx, ask.merchant_id, ask.key, answer)
     return outcome
 

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from core.actions.issuing import issue_card
 from core.actions.menus import greet_with_menu
+from core.actions.once import check_question
 from core.database import Tx
-from core.errors import Invalid, NotFound
+from core.errors import NotFound
 from core.rules.asking import LinePerson
 from core.rules.types import CardId, Customer, Language, MerchantId, Program
 from core.store.answers import first_answer, keep_answer, mark_of
@@ -115,8 +116,7 @@ def open_card(
     asked = mark_of([program_key, external_id])
     first = first_answer(tx, merchant_id, key, now)
     if first is not None:
-        if first.get("asked", asked) != asked:
-            raise Invalid({"key": ("till.key_reused", {})})
+        check_question(first, asked)
         return CardId(first["card"])
     program = find_program(tx, merchant_id, program_key)
     if program is None:

@@ -12,8 +12,8 @@ from typing import Any
 
 from core.actions.giving import Gave, current_card, give_stamps
 from core.actions.issuing import issue_card
+from core.actions.new_goal import meet_new_goal
 from core.actions.undo import take_back
-from core.actions.vouchers import issue_vouchers
 from core.database import Tx
 from core.errors import NotFound
 from core.rules.asking import Refused
@@ -209,28 +209,12 @@ def _give_back(
         values["remainder"] = card.remainder + moved.remainder
         _append(tx, card, step, now, **values)
     if card.version != moved.version:
+        # What publishing did to other cards while this one led to another.
         card = own_card(tx, merchant, card.id)
-        _meet_new_goal(tx, merchant, card, moved.version, now)
-
-
-def _meet_new_goal(
-    tx: Tx, merchant: Merchant, card: Card, version: int, now: datetime
-) -> None:
-    """What publishing did to other cards while this one led to another."""
-    moved = at_new_goal(card.balance, design_on(tx, card, version), design_on(tx, card))
-    if not moved.steps:
-        return
-    cycle = card.cycle + moved.completions
-    entries = append_entries(
-        tx,
-        card,
-        moved.steps,
-        how="rule",
-        version=card.version,
-        now=now,
-        card_values={"balance": moved.balance, "cycle": cycle},
-    )
-    issue_vouchers(tx, merchant, card, moved.earned, entries[0], now)
+        old, new = design_on(tx, card, moved.version), design_on(tx, card)
+        turned = at_new_goal(card.balance, old, new)
+        if turned.steps:
+            meet_new_goal(tx, merchant, card, turned, now)
 
 
 def _is_fresh(card: Card) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -44,6 +44,12 @@ def once(
     outcome = do()
     keep_answer(tx, merchant_id, key, {"asked": mark_of(asked), **_to_dict(outcome)})
     return outcome
+
+
+def check_question(first: Mapping[str, Any], asked: object) -> None:
+    """Raise `Invalid` for a "key" whose first answer was to something else."""
+    if first.get("asked", asked) != asked:
+        raise Invalid({"key": ("till.key_reused", {})})
 
 
 def _to_dict(outcome: DataclassInstance) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from core.actions.vouchers import issue_vouchers
+from core.actions.new_goal import meet_new_goal
 from core.database import Tx
 from core.errors import NotFound
 from core.rules.expiry import promised_until
@@ -24,7 +24,6 @@ from core.rules.types import (
 from core.store import programs
 from core.store.cards import lock_cards_of_versions, update_card
 from core.store.journal import note
-from core.store.ledger import append_entries
 from core.store.merchants import load_merchant
 from core.store.passes import announce_program
 from core.store.program_cards import (
@@ -181,20 +180,7 @@ def _settle(
     moved = at_new_goal(card.balance, old, new)
     expires_at = _good_until(tx, merchant, card, now)
     if moved.steps:
-        entries = append_entries(
-            tx,
-            card,
-            moved.steps,
-            how="rule",
-            version=card.version,
-            now=now,
-            card_values={
-                "balance": moved.balance,
-                "cycle": card.cycle + moved.completions,
-                "expires_at": expires_at,
-            },
-        )
-        issue_vouchers(tx, merchant, card, moved.earned, entries[0], now)
+        meet_new_goal(tx, merchant, card, moved, now, expires_at=expires_at)
     elif expires_at != card.expires_at:
         update_card(tx, card, expires_at=expires_at)
 

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from core.actions.history import actor_of
+from core.actions.once import check_question
 from core.actions.till import new_code, place_code
 from core.database import Tx
 from core.errors import Invalid, NotFound
@@ -51,8 +52,7 @@ def make_receipts(
     asked = [shop_key, program_key, stamps, count, name, until and until.isoformat()]
     first = first_answer(tx, merchant_id, key, now)
     if first is not None:
-        if first["asked"] != asked:
-            raise Invalid({"key": ("till.key_reused", {})})
+        check_question(first, asked)
         return load_batch(tx, merchant_id, first["batch"])
     shop_id, program_id = place_code(tx, merchant_id, shop_key, program_key, stamps)
     batch = ReceiptBatch(

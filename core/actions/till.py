@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from core.actions.once import check_question
 from core.database import Tx
 from core.errors import Invalid, NotFound
 from core.rules.codes import GRACE, WINDOW, window_start
@@ -81,8 +82,7 @@ def make_till_code(
     asked = [shop_key, program_key, stamps]
     first = key and first_answer(tx, merchant_id, key, now)
     if first:
-        if first["asked"] != asked:
-            raise Invalid({"key": ("till.key_reused", {})})
+        check_question(first, asked)
         known = find_till_code(tx, merchant_id, first["code"])
         if known is not None:
             return known

@@ -178,14 +178,6 @@ def cards_with_external_id(
     return list({held.id: held for held in found if held is not None}.values())
 
 
-def cards_led_to(tx: Tx, held: Card) -> list[Card]:
-    """The very cards that were linked to this one, oldest first."""
-    rows = tx.execute(
-        _of(held.merchant_id).where(card.c.merged_into == held.id).order_by(card.c.id)
-    )
-    return [_card(row) for row in rows]
-
-
 def lock_cards_of_versions(
     tx: Tx, merchant_id: MerchantId, program_id: ProgramId, versions: Collection[int]
 ) -> list[Card]:
