@@ -85,7 +85,10 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merchant:
-    """A tenant. `day_starts_at` is the hour (0-9) at which a business day begins."""
+    """A tenant. `day_starts_at` is the hour (0-9) at which a business day begins.
+
+    `phone_pin`: may staff confirm a reward by their PIN on the customer's phone?
+    """
 
     id: MerchantId
     key: str
@@ -95,6 +98,7 @@ class Merchant:
     contact: str
     languages: tuple[Language, ...]
     has_hooks: bool = False
+    phone_pin: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +218,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Staff:
-    """A merchant's login."""
+    """A member of a merchant's staff; `email` is "" for who has a PIN only."""
 
     id: StaffId
     merchant_id: MerchantId
@@ -231,7 +235,7 @@ class Customer:
     """One person as one merchant knows them; never joined across merchants.
 
     `birthday` is "MM-DD", told at `birthday_told_at`. Who was linked to another
-    customer is `merged_into` that one.
+    customer is `merged_into` that one. `muted` names the kinds of news not wanted.
     """
 
     id: CustomerId
@@ -247,6 +251,7 @@ class Customer:
     referred_by: CustomerId | None = None
     referral_paid_at: datetime | None = None
     paper_at: datetime | None = None
+    muted: tuple[str, ...] = ()
     merged_into: CustomerId | None = None
     erased_at: datetime | None = None
 

@@ -163,6 +163,7 @@ def _customer_of(row: dict[str, Any]) -> Customer:
         referred_by=row.get("referred_by"),
         referral_paid_at=row.get("referral_paid_at"),
         paper_at=row.get("paper_at"),
+        muted=tuple(row.get("muted") or ()),
         merged_into=row.get("merged_into"),
         erased_at=row.get("erased_at"),
     )

@@ -164,6 +164,7 @@ def _merchant(row: Row[Any]) -> Merchant:
         contact=row.contact,
         languages=tuple(row.languages),
         has_hooks=row.has_hooks,
+        phone_pin=row.phone_pin,
     )
 
 

@@ -166,7 +166,7 @@ def staff_of(row: Row[Any]) -> Staff:
     return Staff(
         id=StaffId(columns.get("staff_id") or columns["id"]),
         merchant_id=MerchantId(row.merchant_id),
-        email=row.email,
+        email=row.email or "",
         name=row.name,
         role=row.role,
     )

@@ -38,6 +38,7 @@ customer = Table(
     at_column("referral_paid_at", null=True),
     at_column("paper_at", null=True),
     id_column("merged_into", null=True),
+    Column("muted", JSON),
     at_column("erased_at", null=True),
     at_column("created_at"),
     PrimaryKeyConstraint("merchant_id", "id"),

@@ -33,6 +33,7 @@ merchant = Table(
     Column("contact", Text, nullable=False),
     Column("languages", JSON, nullable=False),
     Column("has_hooks", Boolean, nullable=False, server_default=false()),
+    Column("phone_pin", Boolean, nullable=False, server_default=false()),
     at_column("created_at"),
 )
 
@@ -49,6 +50,8 @@ line_channel = Table(
     Column("setup", JSON),
     Column("menu", JSON),
     Column("menu_wanted", String(200), nullable=False, server_default=""),
+    at_column("previous_until", null=True),
+    Column("holds_replies", Boolean, nullable=False, server_default=true()),
     at_column("updated_at"),
 )
 
@@ -93,16 +96,50 @@ staff = Table(
     metadata,
     merchant_column(),
     id_column("id"),
-    Column("email", String(320), nullable=False),
+    # Who has no address signs in by a PIN on one of the shop's devices.
+    Column("email", String(320)),
     Column("name", Text, nullable=False, server_default=""),
     Column("role", String(10), nullable=False),
+    Column("pin_mac", String(64)),
     Column("password_hash", Text, nullable=False),
     Column("failures", Integer, nullable=False, server_default="0"),
     at_column("locked_until", null=True),
     at_column("created_at"),
+    at_column("left_at", null=True),
     PrimaryKeyConstraint("merchant_id", "id"),
     UniqueConstraint("merchant_id", "email"),
+    UniqueConstraint("merchant_id", "pin_mac"),
     Index("ix_staff_email", "email"),
+)
+
+device = Table(
+    "device",
+    metadata,
+    merchant_column(),
+    id_column("id"),
+    Column("name", Text, nullable=False),
+    id_column("shop_id"),
+    Column("link_hash", String(64), unique=True),
+    at_column("link_until", null=True),
+    Column("token_hash", String(64), unique=True),
+    id_column("made_by", null=True),
+    at_column("made_at"),
+    at_column("set_up_at", null=True),
+    at_column("seen_at", null=True),
+    at_column("revoked_at", null=True),
+    PrimaryKeyConstraint("merchant_id", "id"),
+)
+
+# Wrong PINs, by where they were typed: a device, a customer's phone, a merchant's all.
+pin_lock = Table(
+    "pin_lock",
+    metadata,
+    merchant_column(),
+    Column("place", String(80), nullable=False),
+    Column("failures", Integer, nullable=False),
+    at_column("failed_at"),
+    at_column("locked_until", null=True),
+    PrimaryKeyConstraint("merchant_id", "place"),
 )
 
 session = Table(
@@ -113,12 +150,14 @@ session = Table(
     id_column("staff_id"),
     Column("csrf", String(64), nullable=False),
     id_column("shop_id", null=True),
+    id_column("device_id", null=True),
     Column("language", String(2), nullable=False),
     Column("kind", String(8), nullable=False),
     at_column("started_at"),
     at_column("seen_at"),
     at_column("ends_at"),
     Index("ix_session_merchant_id_staff_id", "merchant_id", "staff_id"),
+    Index("ix_session_merchant_id_device_id", "merchant_id", "device_id"),
 )
 
 api_key = Table(

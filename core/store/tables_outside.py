@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -132,6 +133,43 @@ hook_delivery = Table(
     at_column("tried_at", null=True),
     PrimaryKeyConstraint("merchant_id", "id"),
     Index("ix_hook_delivery_merchant_id_hook_id", "merchant_id", "hook_id", "id"),
+)
+
+# How a merchant lets us push into LINE, and what LINE says is left of the month.
+push_plan = Table(
+    "push_plan",
+    metadata,
+    Column("merchant_id", String(40), primary_key=True),
+    Column("is_allowed", Boolean, nullable=False, server_default=false()),
+    Column("ceiling", Integer),
+    Column("quiet_from", Integer, nullable=False, server_default="21"),
+    Column("quiet_to", Integer, nullable=False, server_default="9"),
+    at_column("closed_until", null=True),
+    Column("quota", Integer),
+    Column("used", Integer),
+    at_column("looked_at", null=True),
+    at_column("updated_at"),
+)
+
+# What is to be said to one customer on an occasion, once. `id` is LINE's retry key.
+notice = Table(
+    "notice",
+    metadata,
+    merchant_column(),
+    id_column("id"),
+    id_column("customer_id"),
+    id_column("card_id", null=True),
+    Column("kind", String(20), nullable=False),
+    Column("occasion", String(120), nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("route", String(10), nullable=False, server_default=""),
+    Column("error", Text, nullable=False, server_default=""),
+    at_column("made_at"),
+    at_column("told_at", null=True),
+    PrimaryKeyConstraint("merchant_id", "id"),
+    UniqueConstraint("merchant_id", "customer_id", "kind", "occasion"),
+    Index("ix_notice_merchant_id_state", "merchant_id", "state", "made_at"),
 )
 
 journal = Table(
