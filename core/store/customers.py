@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, Select, bindparam, select
 
 from core.database import Tx
 from core.ids import new_id
@@ -18,6 +19,18 @@ from core.rules.types import (
 from core.store.tables import customer, refusal
 from core.store.upsert import put_if_new
 from core.vault import new_digits
+
+# Built once: to build a statement costs more than to run it.
+_REFUSALS = (
+    select(refusal.c.at)
+    .where(
+        refusal.c.merchant_id == bindparam("of_merchant"),
+        refusal.c.why == bindparam("why"),
+        refusal.c.at > bindparam("since", type_=refusal.c.at.type),
+    )
+    .order_by(refusal.c.at)
+)
+_REFUSALS_OF = _REFUSALS.where(refusal.c.customer_id == bindparam("of_customer"))
 
 
 def find_customer(
@@ -32,12 +45,8 @@ def find_customer(
 
     Who was linked to another customer is that one; `own` asks for the very row.
     """
-    statement = select(customer).where(customer.c.merchant_id == merchant_id)
-    for column, value in where.items():
-        statement = statement.where(customer.c[column] == value)
-    if lock:
-        statement = statement.with_for_update()
-    row = tx.execute(statement.order_by(customer.c.id)).first()
+    statement = _find_by(tuple(where), lock=lock)
+    row = tx.execute(statement, {"of_merchant": merchant_id, **where}).first()
     if row is None:
         return None
     if row.merged_into is None or own:
@@ -133,15 +142,22 @@ def refusals_since(
 
     This customer's, or with None all of the merchant's.
     """
-    statement = select(refusal.c.at).where(
-        refusal.c.merchant_id == merchant_id,
-        refusal.c.why == why,
-        refusal.c.at > since,
-    )
-    if customer_id is not None:
-        statement = statement.where(refusal.c.customer_id == customer_id)
-    rows = tx.execute(statement.order_by(refusal.c.at))
+    asked = {"of_merchant": merchant_id, "why": why, "since": since}
+    if customer_id is None:
+        rows = tx.execute(_REFUSALS, asked)
+    else:
+        rows = tx.execute(_REFUSALS_OF, {**asked, "of_customer": customer_id})
     return [row.at for row in rows]
+
+
+@cache
+def _find_by(columns: tuple[str, ...], *, lock: bool) -> Select[Any]:
+    statement = select(customer).where(
+        customer.c.merchant_id == bindparam("of_merchant"),
+        *(customer.c[column] == bindparam(column) for column in columns),
+    )
+    statement = statement.order_by(customer.c.id)
+    return statement.with_for_update() if lock else statement
 
 
 def _customer(row: Row[Any]) -> Customer:

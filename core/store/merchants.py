@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, bindparam, select
@@ -27,6 +27,12 @@ from core.store.upsert import put
 
 # Built once: to build a statement costs more than to run it.
 _LOAD = select(merchant).where(merchant.c.id == bindparam("of_merchant"))
+_FIND = select(merchant).where(merchant.c.key == bindparam("of_key"))
+_SHOPS = (
+    select(shop)
+    .where(shop.c.merchant_id == bindparam("of_merchant"))
+    .order_by(shop.c.position, shop.c.key)
+)
 
 
 def load_merchant(tx: Tx, merchant_id: MerchantId) -> Merchant:
@@ -48,7 +54,7 @@ def lock_merchant(tx: Tx, merchant_id: MerchantId) -> None:
 
 def find_merchant(tx: Tx, key: str) -> Merchant | None:
     """The merchant with this key, or None."""
-    row = tx.execute(select(merchant).where(merchant.c.key == key)).first()
+    row = tx.execute(_FIND, {"of_key": key}).first()
     return None if row is None else _merchant(row)
 
 
@@ -68,13 +74,15 @@ def put_merchant(tx: Tx, values: dict[str, Any], now: datetime) -> MerchantId:
     return known.id
 
 
+def set_phone_pin(tx: Tx, merchant_id: MerchantId, is_on: bool) -> None:
+    """May staff confirm a reward by their PIN on the customer's phone?"""
+    mine = merchant.c.id == merchant_id
+    tx.execute(merchant.update().where(mine).values(phone_pin=is_on))
+
+
 def list_shops(tx: Tx, merchant_id: MerchantId) -> list[Shop]:
     """The merchant's shops in their own order."""
-    rows = tx.execute(
-        select(shop)
-        .where(shop.c.merchant_id == merchant_id)
-        .order_by(shop.c.position, shop.c.key)
-    )
+    rows = tx.execute(_SHOPS, {"of_merchant": merchant_id})
     return [
         Shop(
             id=ShopId(r.id),
@@ -119,14 +127,26 @@ def put_channel(
 
 def load_channel(tx: Tx, merchant_id: MerchantId, kind: str) -> Row[Any] | None:
     """The row of the merchant's "line", "apple" or "google" connection, or None."""
-    table = _CHANNELS[kind]
-    return tx.execute(select(table).where(table.c.merchant_id == merchant_id)).first()
+    return tx.execute(_LOAD_CHANNEL[kind], {"of_merchant": merchant_id}).first()
 
 
 def update_line(tx: Tx, merchant_id: MerchantId, **values: Any) -> None:
     """Change columns of the merchant's LINE channel."""
     mine = line_channel.c.merchant_id == merchant_id
     tx.execute(line_channel.update().where(mine).values(values))
+
+
+def drop_previous_secrets(tx: Tx, lives: timedelta, now: datetime) -> int:
+    """Forget the LINE secrets whose end has come; how many.
+
+    One that was kept before there were ends gets one: `lives` from now.
+    """
+    secret, until = line_channel.c.sealed_previous_secret, line_channel.c.previous_until
+    endless = secret.is_not(None) & until.is_(None)
+    tx.execute(line_channel.update().where(endless).values(previous_until=now + lives))
+    over = line_channel.update().where(until <= now)
+    gone = over.values(sealed_previous_secret=None, previous_until=None)
+    return tx.execute(gone).rowcount
 
 
 def merchants_on_line(tx: Tx, channel_id: str) -> list[MerchantId]:
@@ -172,4 +192,8 @@ _CHANNELS = {
     "line": line_channel,
     "apple": apple_credentials,
     "google": google_credentials,
+}
+_LOAD_CHANNEL = {
+    kind: select(table).where(table.c.merchant_id == bindparam("of_merchant"))
+    for kind, table in _CHANNELS.items()
 }

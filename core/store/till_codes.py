@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, bindparam, select
 
 from core.database import Tx
 from core.rules.types import (
@@ -19,6 +19,23 @@ from core.rules.types import (
     TillCode,
 )
 from core.store.tables import code_use, till_code
+
+# Built once: to build a statement costs more than to run it.
+_FIND_BY = {
+    column.name: select(till_code)
+    .where(
+        till_code.c.merchant_id == bindparam("of_merchant"),
+        column == bindparam("of_text"),
+    )
+    .order_by(till_code.c.created_at.desc())
+    .limit(1)
+    for column in (till_code.c.code, till_code.c.digits)
+}
+_LOCK_BY = {name: find.with_for_update() for name, find in _FIND_BY.items()}
+_CHANGE = till_code.update().where(
+    till_code.c.merchant_id == bindparam("of_merchant"),
+    till_code.c.code == bindparam("of_code"),
+)
 
 
 def add_till_code(tx: Tx, code: TillCode, now: datetime) -> None:
@@ -46,14 +63,10 @@ def find_till_code(
     tx: Tx, merchant_id: MerchantId, text: str, *, lock: bool = False
 ) -> TillCode | None:
     """The newest code of this merchant with these letters or digits, or None."""
-    column = till_code.c.digits if is_digits(text) else till_code.c.code
-    statement = (
-        select(till_code)
-        .where(till_code.c.merchant_id == merchant_id, column == text)
-        .order_by(till_code.c.created_at.desc())
-        .limit(1)
-    )
-    row = tx.execute(statement.with_for_update() if lock else statement).first()
+    statement = (_LOCK_BY if lock else _FIND_BY)[
+        "digits" if is_digits(text) else "code"
+    ]
+    row = tx.execute(statement, {"of_merchant": merchant_id, "of_text": text}).first()
     return None if row is None else _till_code(row)
 
 
@@ -238,10 +251,8 @@ def drop_unclaimed_codes(tx: Tx, before: datetime, limit: int) -> int:
 
 
 def _update(tx: Tx, code: TillCode, **values: Any) -> None:
-    mine = (till_code.c.merchant_id == code.merchant_id) & (
-        till_code.c.code == code.code
-    )
-    tx.execute(till_code.update().where(mine).values(values))
+    mine = {"of_merchant": code.merchant_id, "of_code": code.code}
+    tx.execute(_CHANGE, {**values, **mine})
     tx.signal(f"till:{code.code}")
     tx.signal(f"tills:{code.merchant_id}")
 

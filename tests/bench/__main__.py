@@ -6,7 +6,7 @@ import asyncio
 import logging
 from statistics import median
 
-from tests.bench import drawing, passes, stamping
+from tests.bench import drawing, passes, stamping, talking
 
 PAIRS = 3
 
@@ -15,6 +15,10 @@ def main() -> None:
     """Measure each line `PAIRS` times, ours and the yardstick in turn."""
     logging.disable(logging.INFO)
     print(f"{'':34}{'ours':>10}{'yardstick':>12}{'ratio':>8}  bar")
+    answers = [asyncio.run(talking.measure()) for _ in range(PAIRS)]
+    _line("S1 answered events/s, 32 at once", answers, "at least 2")
+    acks = [asyncio.run(talking.measure_acks()) for _ in range(PAIRS)]
+    _line("S2 s to a webhook's 200, p99", acks, "at most 0.1")
     stamps = [asyncio.run(stamping.measure()) for _ in range(PAIRS)]
     _line("S3 durable stamps/s, 64 waiting", stamps, "at least 4")
     _line(
