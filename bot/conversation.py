@@ -11,23 +11,27 @@ from datetime import datetime
 
 import structlog
 
-from bot.access import channel_key
 from bot.claim_replies import say_claims
 from bot.dialogue import (
     Ask,
     Chat,
     Follow,
+    Here,
     Ignore,
     LeaveGroup,
     Show,
     Topic,
     Unfollow,
+    Unsend,
 )
 from bot.events import LineEvent
+from bot.grants import grant_and_look, grant_if_known
+from bot.holding import Holding
 from bot.line_api import LineApi
 from bot.messages import Message, Reader
 from bot.personal import Personal
 from bot.personal_acts import claims_to_show
+from bot.place import Places, after_place
 from bot.replies import (
     after_grant,
     decline_group,
@@ -38,15 +42,10 @@ from bot.replies import (
     show_vouchers,
     welcome,
 )
-from bot.turn import Line, Turn
+from bot.turn import Line, Turn, find_line
 from bot.wishes import ClaimStamps, EnterReferral, LinkUp, TellBirthday, Wish
-from core.actions.cards import cards_of_person, ledger, load_face
-from core.actions.channels import (
-    apple_credentials,
-    google_credentials,
-    line_channel,
-)
-from core.actions.grant import grant_stamps
+from core.actions.cards import cards_of_person, ledger
+from core.actions.inbox import unsend_message
 from core.actions.join import follow, know_person, unfollow
 from core.database import Database, Tx
 from core.errors import DeliveryError
@@ -67,8 +66,6 @@ from core.vault import Vault
 
 log = structlog.get_logger()
 
-Done = tuple[Granted | Refused, list[CardFace]]
-
 # A name is nice to have; nobody at a till waits longer for it.
 _PROFILE_SECONDS = 1.5
 _HUMAN_FOR = 600.0
@@ -87,13 +84,15 @@ class Conversation:
         api: LineApi,
         links: Links,
         heard: Callable[[Granted | Refused], None],
+        holding: Holding,
     ) -> None:
         self._heard = heard
+        self._places = Places(db, heard)
         self._db = db
         self._vault = vault
         self._api = api
         self._links = links
-        self._personal = Personal(db, links)
+        self._personal = Personal(db, links, holding)
         self._humans: dict[str, tuple[bool, float]] = {}
         self._lines: dict[str, tuple[asyncio.Future[Line | None], float]] = {}
 
@@ -121,6 +120,11 @@ class Conversation:
             case Unfollow():
                 user_id, at = turn.event.person, turn.event.at
                 await self._db.write(unfollow, turn.merchant_id, user_id, at)
+            case Here():
+                messages = await self._here(ask, turn)
+            case Unsend():
+                taken = (turn.event.person, ask.message_id, turn.event.at)
+                await self._db.write(unsend_message, turn.merchant_id, *taken)
             case Chat():
                 messages = await self._chat(turn)
             case LeaveGroup():
@@ -133,6 +137,8 @@ class Conversation:
 
     async def after(self, ask: Ask, turn: Turn) -> None:
         """What is left to do once the answer is out."""
+        if isinstance(ask, Here):
+            await self._places.forget(turn)
         if not isinstance(ask, LeaveGroup):
             return
         try:
@@ -144,12 +150,22 @@ class Conversation:
         # By the time of receipt: a code that was sent in time counts, also when the
         # answer had to wait for a restart.
         now = turn.asked_at
-        done = await self._db.write(_grant_if_known, ask, now)
+        done = await self._db.write(grant_if_known, ask, now)
         if done is None:
             ask = replace(ask, person=await self._profile(turn))
-            done = await self._db.write(_grant, ask, now)
+            done = await self._db.write(grant_and_look, ask, now)
         self._heard(done[0])
-        return after_grant(*done, await self._reader(turn, done[1]))
+        reader = await self._reader(turn, done[1])
+        where = await self._places.ask(done[0], turn, reader)
+        return where or after_grant(*done, reader)
+
+    async def _here(self, here: Here, turn: Turn) -> list[Message]:
+        stood = await self._places.stand(here, turn)
+        if stood is None and await self._has_human(turn):
+            # A way to the shop, maybe, for who answers there.
+            return []
+        reader = await self._reader(turn, stood[2] if stood else [])
+        return after_place(here, stood, reader)
 
     async def _personally(self, wish: Wish, turn: Turn) -> list[Message]:
         if isinstance(wish, TellBirthday) and wish.is_bare:
@@ -178,7 +194,9 @@ class Conversation:
                 return explain(await self._reader(turn, []))
             case "card" | "member" | "vouchers" | "history" as topic:
                 return await self._show_cards(topic, turn)
-            case "leave" | "unlink" | "data" | "referral" | "birthday" as topic:
+            case (
+                "leave" | "unlink" | "data" | "referral" | "birthday" | "notices"
+            ) as topic:
                 if topic in {"referral", "birthday"}:
                     await self._meet(turn)
                 reader = await self._reader(turn, [])
@@ -212,7 +230,7 @@ class Conversation:
         looking, until = self._lines.get(merchant_id, (None, 0.0))
         if looking is None or now >= until:
             # Many events of one shop come at once: one look serves them all.
-            found = self._db.read(_find_line, self._vault, merchant_id)
+            found = self._db.read(find_line, self._vault, merchant_id)
             looking = asyncio.ensure_future(found)
             self._lines[merchant_id] = (looking, now + _LINE_FOR)
         return await asyncio.shield(looking)
@@ -262,34 +280,6 @@ class Conversation:
             links=self._links,
             has_wallet=turn.line.has_wallet,
         )
-
-
-def _find_line(tx: Tx, vault: Vault, merchant_id: MerchantId) -> Line | None:
-    channel = line_channel(tx, merchant_id)
-    if channel is None:
-        return None
-    has_apple = apple_credentials(tx, merchant_id) is not None
-    has_wallet = has_apple or google_credentials(tx, merchant_id) is not None
-    return Line(channel.merchant, channel_key(channel, vault), has_wallet)
-
-
-def _grant_if_known(tx: Tx, ask: StampAsk, now: datetime) -> Done | None:
-    """Grant at once to a person whose name we know; None for anybody else."""
-    person = ask.person and know_person(tx, ask.merchant_id, ask.person.user_id)
-    return _grant(tx, ask, now) if person and person.name else None
-
-
-def _grant(tx: Tx, ask: StampAsk, now: datetime) -> Done:
-    # The card is looked at in the same transaction: on SQLite, a read of its own
-    # would cost more than the stamp.
-    outcome = grant_stamps(tx, ask, now)
-    merchant_id, card_id = ask.merchant_id, outcome.card_id
-    if card_id is not None:
-        began = outcome.next_card_id if isinstance(outcome, Granted) else None
-        shown = [began, card_id] if began else [card_id]
-        return outcome, [load_face(tx, merchant_id, each, now) for each in shown]
-    user_id = ask.person.user_id if ask.person else ""
-    return outcome, cards_of_person(tx, merchant_id, user_id, now)
 
 
 def _histories(tx: Tx, faces: list[CardFace]) -> list[list[Entry]]:

@@ -25,6 +25,7 @@ Topic = Literal[
     "unlink",
     "referral",
     "birthday",
+    "notices",
 ]
 
 
@@ -56,6 +57,20 @@ class LeaveGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class Here:
+    """This is where I am: latitude and longitude in degrees."""
+
+    place: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Unsend:
+    """A message is taken back; its words are no longer ours to keep."""
+
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Chat:
     """Words that are no command: for a human, or for the help text."""
 
@@ -67,10 +82,21 @@ class Ignore:
     why: str
 
 
-Ask = StampAsk | Show | Follow | Unfollow | LeaveGroup | Chat | Ignore | Wish
+Ask = (
+    StampAsk
+    | Show
+    | Follow
+    | Unfollow
+    | LeaveGroup
+    | Here
+    | Unsend
+    | Chat
+    | Ignore
+    | Wish
+)
 
 # PC LINE has no rich menu, so everything answers to words. Those whose feature is
-# still to come (通知, 言語) get the help text, which names what there is.
+# still to come (言語) get the help text, which names what there is.
 _WORDS: dict[Topic, str] = {
     "card": "カード スタンプカード マイカード ポイントカード スタンプ ポイント かーど"
     " すたんぷ 残高 card cards stamp stamps stampcard balance wallet",
@@ -79,7 +105,7 @@ _WORDS: dict[Topic, str] = {
     "history": "履歴 りれき スタンプ履歴 利用履歴 history",
     "member": "会員証 会員番号 かいいんしょう"
     " member membership membershipcard membercard memberid membernumber",
-    "help": "ヘルプ へるぷ 使い方 つかいかた はじめかた 解除 通知 言語"
+    "help": "ヘルプ へるぷ 使い方 つかいかた はじめかた 解除 言語"
     " help howto start language",
     "data": "データ でーた 登録情報 マイデータ 個人情報 登録内容 data mydata",
     "leave": "退会 たいかい 退会手続き 退会方法 データ削除 登録削除"
@@ -88,6 +114,8 @@ _WORDS: dict[Topic, str] = {
     " referral referralcode friendcode invite inviteafriend",
     "birthday": "誕生日 お誕生日 たんじょうび 誕生日登録 birthday",
     "unlink": "連携解除 連携を解除 unlink",
+    "notices": "通知 お知らせ おしらせ 通知設定 お知らせ設定 通知解除"
+    " notifications notification notices news",
 }
 _COMMANDS = {word: topic for topic, words in _WORDS.items() for word in words.split()}
 _LEADING = re.compile(r"^(?:私の|わたしの|僕の|自分の|show|me|my|the)+")
@@ -113,18 +141,22 @@ def answer(event: LineEvent, merchant_id: MerchantId) -> Ask:
 def _of_person(event: LineEvent, merchant_id: MerchantId) -> Ask:
     match event.kind:
         case "message":
-            return _of_text(event, merchant_id)
+            return _of_message(event, merchant_id)
         case "postback":
             return _of_postback(event.postback or "")
         case "follow":
             return Follow(again=event.is_unblocked)
         case "unfollow":
             return Unfollow()
+        case "unsend" if event.unsent:
+            return Unsend(event.unsent)
         case _:
             return Ignore(f"{event.kind} is not for us"[:60])
 
 
-def _of_text(event: LineEvent, merchant_id: MerchantId) -> Ask:
+def _of_message(event: LineEvent, merchant_id: MerchantId) -> Ask:
+    if event.spot:
+        return Here(event.spot)
     if not event.text:
         return Ignore("no text")
     topic = _command(event.text)

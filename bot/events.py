@@ -29,7 +29,9 @@ class LineEvent:
     """One event. `kind` is LINE's `type`; "" or None where LINE says nothing.
 
     `person` is the user id of a 1:1 chat, and only of that. `place` is the id of a
-    group or room. `body` is the event as JSON text that any database can hold.
+    group or room, `spot` where on Earth the person says to be (latitude, longitude in
+    degrees), `unsent` the id of a message that is taken back. `body` is the event as
+    JSON text that any database can hold.
     """
 
     id: str
@@ -43,6 +45,8 @@ class LineEvent:
     reply_token: str | None
     text: str | None
     postback: str | None
+    spot: tuple[float, float] | None
+    unsent: str
     is_unblocked: bool
     body: str
 
@@ -98,6 +102,8 @@ def read_event(data: Mapping[str, Any], now: datetime) -> LineEvent:
         reply_token=_text(data.get("replyToken")) or None,
         text=_text(message.get("text")) if is_message else None,
         postback=_text(_part(data, "postback").get("data")),
+        spot=_spot(message) if kind == "message" else None,
+        unsent=_id(_part(data, "unsend").get("messageId")),
         is_unblocked=_part(data, "follow").get("isUnblocked") is True,
         body=json.dumps(data, ensure_ascii=False, separators=(",", ":")),
     )
@@ -137,6 +143,17 @@ def _part(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _spot(message: Mapping[str, Any]) -> tuple[float, float] | None:
+    latitude, longitude = message.get("latitude"), message.get("longitude")
+    if message.get("type") != "location":
+        return None
+    if not isinstance(latitude, int | float) or not isinstance(longitude, int | float):
+        return None
+    # NaN is in no range.
+    is_on_earth = -90 <= latitude <= 90 and -180 <= longitude <= 180  # noqa: PLR2004 -- degrees
+    return (float(latitude), float(longitude)) if is_on_earth else None
 
 
 def _id(value: object) -> str:

@@ -33,11 +33,15 @@ _ONE_LINE = 14
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """What has just happened, above the card. `notice` stands for a refusal."""
+    """What has just happened, above the card. `notice` stands for a refusal.
+
+    `button` is the first below the card.
+    """
 
     text: str
     tone: Tone
     detail: str = ""
+    button: Part | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,8 @@ def card_bubble(
         "body": _column(body, spacing="md"),
     }
     buttons = _buttons(face, language, wallet_url, card_url)
+    if headline is not None and headline.button is not None:
+        buttons.insert(0, headline.button)
     if buttons:
         bubble["footer"] = _column(buttons, spacing="sm")
     return bubble
@@ -113,6 +119,17 @@ def list_bubble(
     return bubble | (
         {"footer": _column(list(buttons), spacing="sm")} if buttons else {}
     )
+
+
+def page_button(face: CardFace, label: str, url: str, style: str = "primary") -> Part:
+    """A button in the card's colours that opens a page."""
+    return {
+        "type": "button",
+        "style": style,
+        "height": "sm",
+        "color": shade(face.look.background, PAPER, TEXT_CONTRAST),
+        "action": {"type": "uri", "label": cut_label(label), "uri": url},
+    }
 
 
 def flex_message(bubbles: Sequence[Part], alt_text: str) -> Part:
@@ -232,23 +249,12 @@ def _row(row: Row) -> Part:
 def _buttons(
     face: CardFace, language: Language, wallet_url: str | None, card_url: str | None
 ) -> list[Part]:
-    accent = shade(face.look.background, PAPER, TEXT_CONTRAST)
     wanted = (
         (wallet_url, "bot.button.wallet", "primary"),
         (card_url, "bot.button.card", "link"),
     )
     return [
-        {
-            "type": "button",
-            "style": style,
-            "height": "sm",
-            "color": accent,
-            "action": {
-                "type": "uri",
-                "label": cut_label(say(label, language)),
-                "uri": url,
-            },
-        }
+        page_button(face, say(label, language), url, style)
         for url, label, style in wanted
         if url and len(url) <= URI
     ]

@@ -31,6 +31,12 @@ class Answer:
         value = self.data.get(name) if isinstance(self.data, dict) else None
         return value if isinstance(value, str) else ""
 
+    def number(self, name: str) -> int | None:
+        """A whole number of the body; None when it is missing or none."""
+        value = self.data.get(name) if isinstance(self.data, dict) else None
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        return value if is_number else None
+
     @property
     def message(self) -> str:
         """LINE's own words for a refusal."""

@@ -47,6 +47,14 @@ class BotInfo:
     picture_url: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """Pushes a month (`limit` None: as many as wanted), and this month's so far."""
+
+    limit: int | None
+    used: int
+
+
 class LineApi:
     """All channels of all merchants through one client. Belongs to one event loop.
 
@@ -98,6 +106,46 @@ class LineApi:
         answer.check(path)
         return True
 
+    async def push(
+        self,
+        key: ChannelKey,
+        user_id: str,
+        messages: Sequence[dict[str, Any]],
+        retry_key: str,
+    ) -> bool:
+        """Send without an event; counted. False when the month's limit is reached.
+
+        `retry_key` is a UUID; again with the same one and the same messages within 24
+        hours sends nothing twice. Raises `DeliveryError`.
+        """
+        path = "/v2/bot/message/push"
+        body = {"to": user_id, "messages": list(messages)}
+        headers = {"X-Line-Retry-Key": retry_key}
+        answer = await self.ask(key, "POST", path, body=body, headers=headers)
+        if answer.status == HTTPStatus.CONFLICT:
+            # An earlier try with this key was accepted.
+            return True
+        # Three causes share the status; only the text tells them apart.
+        is_429 = answer.status == HTTPStatus.TOO_MANY_REQUESTS
+        if is_429 and "monthly limit" in answer.message.lower():
+            return False
+        answer.check(path)
+        return True
+
+    async def quota(self, key: ChannelKey) -> Quota:
+        """What is left of the month, in two calls. Raises `DeliveryError`."""
+        path = "/v2/bot/message/quota"
+        allowed = await self.ask(key, "GET", path)
+        allowed.check(path)
+        spent = await self.ask(key, "GET", f"{path}/consumption")
+        spent.check(f"{path}/consumption")
+        used = spent.number("totalUsage")
+        limit = allowed.number("value")
+        is_limited = allowed.text("type") != "none"
+        if used is None or (is_limited and limit is None):
+            raise DeliveryError(f"LINE {path}: no number in the answer")
+        return Quota(limit=limit if is_limited else None, used=used)
+
     async def profile(self, key: ChannelKey, user_id: str) -> LinePerson | None:
         """Name and language; None for who blocked us. Raises `DeliveryError`."""
         path = "/v2/bot/profile/{userId}"
@@ -124,6 +172,15 @@ class LineApi:
             has_human=answer.text("chatMode") == "chat",
             picture_url=answer.text("pictureUrl"),
         )
+
+    async def start_loading(self, key: ChannelKey, user_id: str, seconds: int) -> None:
+        """Show the dots in a person's chat, until our next message or for `seconds`.
+
+        LINE takes 5, 10, … 60. Raises `DeliveryError`.
+        """
+        path = "/v2/bot/chat/loading/start"
+        body = {"chatId": user_id, "loadingSeconds": seconds}
+        (await self.ask(key, "POST", path, body=body)).check(path)
 
     async def leave(self, key: ChannelKey, kind: str, place: str) -> None:
         """Leave a "group" or "room". Raises `DeliveryError`."""

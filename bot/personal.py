@@ -12,10 +12,14 @@ from bot import claim_replies
 from bot import friend_replies as friends
 from bot import personal_acts as acts
 from bot import personal_replies as replies
+from bot.holding import Holding
 from bot.messages import Message, Reader
+from bot.notify_replies import after_choice, show_choices
+from bot.replies import after_use
 from bot.turn import Turn
 from bot.voucher_replies import after_ask, after_stop
 from bot.wishes import (
+    ChooseNews,
     ClaimStamps,
     ConfirmLink,
     EnterReferral,
@@ -36,10 +40,11 @@ from core.links import Links
 from core.rules.asking import LinePerson, Refused
 from core.rules.claiming import ClaimView
 from core.rules.linking import Linked, LinkId, Unlinked
+from core.rules.redeeming import was_used
 from core.rules.types import CustomerId, Why
 from core.vault import hash_token
 
-PersonalTopic = Literal["data", "leave", "unlink", "referral", "birthday"]
+PersonalTopic = Literal["data", "leave", "unlink", "referral", "birthday", "notices"]
 
 # A button that cannot be taken back works for so long.
 _BUTTON_LIVES = timedelta(minutes=10)
@@ -48,9 +53,10 @@ _BUTTON_LIVES = timedelta(minutes=10)
 class Personal:
     """Takes the part of a conversation that is about somebody's own affairs."""
 
-    def __init__(self, db: Database, links: Links) -> None:
+    def __init__(self, db: Database, links: Links, holding: Holding) -> None:
         self._db = db
         self._links = links
+        self._holding = holding
 
     async def act(self, wish: Wish, turn: Turn, reader: Reader) -> list[Message]:
         """Do what is wished; the messages to answer with."""
@@ -73,8 +79,8 @@ class Personal:
                 messages = await self._unlink(wish, turn, reader)
             case EnterReferral():
                 messages = await self._enter_code(wish, turn, reader)
-            case TellBirthday() | ForgetBirthday():
-                messages = await self._keep_birthday(wish, turn, reader)
+            case TellBirthday() | ForgetBirthday() | ChooseNews():
+                messages = await self._keep(wish, turn, reader)
         return messages
 
     async def show(
@@ -92,6 +98,9 @@ class Personal:
                 return await self._show_code(turn, reader)
             case "birthday":
                 return await self._ask_birthday(turn, reader)
+            case "notices":
+                found = await self._db.read(acts.news_choices, turn)
+                return show_choices(*found, reader)
 
     async def has_gifts(self, turn: Turn) -> bool:
         """Has this shop anything for birthdays?"""
@@ -125,7 +134,10 @@ class Personal:
         found = await self._db.write(acts.ask_use, turn, wish)
         if isinstance(found, Refused):
             return replies.say_why(found.why, reader)
-        return after_ask(*found, reader)
+        asked, voucher, face = await self._holding.decided(turn, found)
+        if was_used(asked, voucher) and asked.decided_at is not None:
+            return after_use(asked.decided_at, voucher, face, reader)
+        return after_ask(asked, voucher, face, reader)
 
     async def _claim(
         self, wish: ClaimStamps, turn: Turn, reader: Reader
@@ -226,6 +238,19 @@ class Personal:
             return replies.say_plainly("chat.birthday.none", reader)
         birthday = await self._db.read(acts.own_birthday, turn)
         return friends.ask_birthday(designs, birthday, reader)
+
+    async def _keep(
+        self,
+        wish: TellBirthday | ForgetBirthday | ChooseNews,
+        turn: Turn,
+        reader: Reader,
+    ) -> list[Message]:
+        if not isinstance(wish, ChooseNews):
+            return await self._keep_birthday(wish, turn, reader)
+        found = await self._db.write(acts.keep_choice, turn, wish)
+        if found is None:
+            return replies.say_plainly("chat.data.nobody", reader)
+        return after_choice(wish.kind, *found, reader)
 
     async def _keep_birthday(
         self, wish: TellBirthday | ForgetBirthday, turn: Turn, reader: Reader

@@ -10,16 +10,21 @@ from datetime import date, datetime, timedelta
 
 from bot.personal_replies import Known
 from bot.turn import Turn
-from bot.wishes import ClaimStamps, StopUsing, TellBirthday, UseVoucher
+from bot.wishes import ChooseNews, ClaimStamps, StopUsing, TellBirthday, UseVoucher
 from core.actions.birthday import forget_birthday, tell_birthday
 from core.actions.cards import cards_of_person, load_face
 from core.actions.channels import line_channel
 from core.actions.claims import list_claims, make_claim
 from core.actions.erase import erase_customer, what_we_know
 from core.actions.join import know_person
+from core.actions.notices import choose_news, kinds_of_shop
 from core.actions.publish import list_programs
 from core.actions.redeem import load_voucher
-from core.actions.redemptions import ask_redemption, cancel_redemption
+from core.actions.redemptions import (
+    ask_redemption,
+    cancel_redemption,
+    load_redemption,
+)
 from core.actions.referral import referral_code_of
 from core.actions.unlink import links_of
 from core.database import Tx
@@ -29,7 +34,8 @@ from core.rules.asking import LinePerson, Refused
 from core.rules.claiming import ClaimView
 from core.rules.face import CardFace
 from core.rules.linking import Link
-from core.rules.redeeming import Redemption
+from core.rules.redeeming import Redemption, RedemptionId
+from core.rules.reminding import Kind
 from core.rules.types import CustomerId, Design, MerchantId, Voucher, Why
 from core.wording import say
 
@@ -86,8 +92,16 @@ def ask_use(tx: Tx, turn: Turn, wish: UseVoucher) -> Ticket | Refused:
         return Refused(why=Why.void_voucher)
     if isinstance(asked, Refused):
         return asked
+    return load_ticket(tx, merchant_id, asked.id, now)
+
+
+def load_ticket(
+    tx: Tx, merchant_id: MerchantId, redemption_id: RedemptionId, now: datetime
+) -> Ticket:
+    """A request to use a voucher, the voucher and its card, as they are at `now`."""
+    asked = load_redemption(tx, merchant_id, redemption_id, now)
     voucher = load_voucher(tx, merchant_id, asked.voucher_id)
-    return asked, voucher, load_face(tx, merchant_id, asked.card_id, now)
+    return asked, voucher, load_face(tx, merchant_id, voucher.card_id, now)
 
 
 def stop_using(tx: Tx, turn: Turn, wish: StopUsing) -> Why | None:
@@ -178,6 +192,8 @@ def all_known(tx: Tx, turn: Turn) -> Known | None:
         n_linked=len(rows["customer"]) - 1,
         n_claims=len(rows["claim"]),
         faces=tuple(faces),
+        kinds=kinds_of_shop(tx, merchant_id),
+        muted=customer.muted,
     )
 
 
@@ -237,3 +253,23 @@ def own_birthday(tx: Tx, turn: Turn) -> str:
     """The birthday of who writes as "MM-DD", or ""."""
     customer = know_person(tx, turn.merchant_id, turn.event.person)
     return (customer.birthday if customer else "") or ""
+
+
+def news_choices(tx: Tx, turn: Turn) -> tuple[tuple[Kind, ...], tuple[str, ...]]:
+    """The kinds of notices that this shop has, and those that who writes has muted."""
+    customer = know_person(tx, turn.merchant_id, turn.event.person)
+    return kinds_of_shop(tx, turn.merchant_id), customer.muted if customer else ()
+
+
+def keep_choice(
+    tx: Tx, turn: Turn, wish: ChooseNews
+) -> tuple[tuple[Kind, ...], tuple[str, ...]] | None:
+    """The same once the choice is kept; None for somebody unknown."""
+    merchant_id, now = turn.merchant_id, turn.asked_at
+    customer = know_person(tx, merchant_id, turn.event.person)
+    if customer is None:
+        return None
+    muted = choose_news(
+        tx, merchant_id, customer.id, wish.kind, wants=wish.wants, now=now
+    )
+    return kinds_of_shop(tx, merchant_id), muted

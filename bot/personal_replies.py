@@ -15,9 +15,11 @@ from bot.messages import (
     text_message,
     with_quick,
 )
+from bot.notices import list_choices
 from core.actions.link import CardSum
 from core.rules.face import CardFace
 from core.rules.linking import Link
+from core.rules.reminding import Kind
 from core.rules.types import Why
 from core.wording import say, say_day, say_time
 
@@ -36,6 +38,8 @@ class Known:
     n_linked: int
     n_claims: int
     faces: tuple[CardFace, ...]
+    kinds: tuple[Kind, ...] = ()
+    muted: tuple[str, ...] = ()
 
 
 def say_plainly(key: str, reader: Reader) -> list[Message]:
@@ -100,7 +104,8 @@ def show_data(known: Known, reader: Reader) -> list[Message]:
     if known.n_claims:
         n = say("chat.data.claims_count", language, n=known.n_claims)
         lines.append(line("claims", n))
-    lines.append(line("notices", say("chat.data.notices_none", language)))
+    choices = list_choices(known.kinds, known.muted, language)
+    lines.append(line("notices", choices or say("chat.data.notices_none", language)))
     lines.append(say("chat.data.erase", language))
     buttons = []
     if known.faces:

@@ -7,6 +7,8 @@ line, and the card below it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from bot.flex import (
     Headline,
@@ -15,6 +17,7 @@ from bot.flex import (
     card_bubble,
     card_in_words,
     list_bubble,
+    page_button,
 )
 from bot.limits import BUBBLES, sent_bytes
 from bot.messages import (
@@ -29,7 +32,7 @@ from bot.voucher_replies import list_vouchers
 from core.card_words import say_entry
 from core.rules.asking import Granted, Refused
 from core.rules.face import CardFace
-from core.rules.types import CardId, Entry, Language
+from core.rules.types import CardId, Entry, Language, Voucher
 from core.wording import say, say_time, say_yen
 
 
@@ -53,6 +56,18 @@ def after_grant(
     return _cards(_in_use(faces), reader, Headline(why, "notice"))
 
 
+def after_use(
+    used_at: datetime, voucher: Voucher, face: CardFace, reader: Reader
+) -> list[Message]:
+    """The answer to 「使う」 once staff confirmed it: when, which, and the card."""
+    language = reader.language
+    at = used_at.astimezone(ZoneInfo(face.timezone))
+    title = say("member.used", language, time=f"{at:%H:%M}", number=voucher.number)
+    named = {"name": voucher.name, "number": voucher.number}
+    detail = say("chat.use.used", language, **named)
+    return _cards([face], reader, Headline(title, "good", detail))
+
+
 def show_cards(faces: Sequence[CardFace], reader: Reader) -> list[Message]:
     """All cards of a person."""
     if not faces:
@@ -61,12 +76,15 @@ def show_cards(faces: Sequence[CardFace], reader: Reader) -> list[Message]:
 
 
 def show_member(faces: Sequence[CardFace], reader: Reader) -> list[Message]:
-    """The member number in large letters, and the cards."""
+    """The member number in large letters, the page with its code, and the cards."""
     if not faces:
         return no_cards(reader)
-    number = say("bot.member", reader.language, number=faces[0].member_no)
-    headline = Headline(number, "good", say("bot.member_detail", reader.language))
-    return _cards(_in_use(faces), reader, headline)
+    language, shown = reader.language, _in_use(faces)
+    number = say("bot.member", language, number=shown[0].member_no)
+    page = reader.links.member(shown[0].card_id)
+    opens = page_button(shown[0], say("member.open", language), page)
+    headline = Headline(number, "good", say("bot.member_detail", language), opens)
+    return _cards(shown, reader, headline)
 
 
 def welcome(faces: Sequence[CardFace], reader: Reader, *, again: bool) -> list[Message]:

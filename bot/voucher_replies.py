@@ -41,12 +41,13 @@ def list_vouchers(holding: Sequence[CardFace], reader: Reader) -> list[Message]:
 def after_ask(
     asked: Redemption, voucher: Voucher, face: CardFace, reader: Reader
 ) -> list[Message]:
-    """The answer to 「使う」: the ticket that staff are shown, or what became of it."""
+    """The answer to 「使う」: the ticket that staff are shown, or what became of it.
+
+    What was used is said by `bot.replies.after_use`.
+    """
     language = reader.language
-    if asked.state == "done":
-        return with_quick([text_message(_used(voucher, language))], reader)
     if asked.state != "waiting":
-        return with_quick([text_message(say("why.expired_request", language))], reader)
+        return with_quick([text_message(_why_not(asked, voucher, language))], reader)
     title = say("chat.use.show", language)
     at = say_time(asked.expires_at, face.timezone, language)
     until = say("chat.use.until", language, time=at)
@@ -76,8 +77,15 @@ def after_stop(reader: Reader) -> list[Message]:
     return with_quick([text_message(say("chat.use.stopped", reader.language))], reader)
 
 
-def _used(voucher: Voucher, language: Language) -> str:
-    return say("chat.use.used", language, name=voucher.name, number=voucher.number)
+def _why_not(asked: Redemption, voucher: Voucher, language: Language) -> str:
+    name = voucher.name
+    if asked.state == "done":
+        return say("member.returned", language, name=name)
+    if asked.state == "cancelled" and asked.staff_id is not None:
+        return say("member.stopped", language, name=name)
+    if asked.state == "cancelled":
+        return say("chat.use.stopped", language)
+    return say("why.expired_request", language)
 
 
 def _voucher_bubble(face: CardFace, reader: Reader) -> Part:

@@ -16,6 +16,7 @@ from bot.codes import LETTERS
 from bot.limits import POSTBACK_DATA, cut_text
 from core.rules.claiming import MAX_TEXT
 from core.rules.redeeming import RedemptionId
+from core.rules.reminding import KINDS, Kind
 from core.rules.types import CardId, VoucherId
 
 
@@ -93,6 +94,14 @@ class ForgetBirthday:
     """Forget my birthday."""
 
 
+@dataclass(frozen=True, slots=True)
+class ChooseNews:
+    """Tell me of this kind of news, or of none."""
+
+    kind: Kind
+    wants: bool
+
+
 Wish = (
     UseVoucher
     | StopUsing
@@ -104,6 +113,7 @@ Wish = (
     | EnterReferral
     | TellBirthday
     | ForgetBirthday
+    | ChooseNews
 )
 
 _BY_TOKEN: dict[str, Callable[[str], Wish]] = {
@@ -199,10 +209,18 @@ def tapped_wish(data: str) -> Wish | None:
             return StopUsing(RedemptionId(ids["r"]))
         case "claim" if "c" in ids:
             return ClaimStamps(tidy_words(words), CardId(ids["c"]))
-        case "birthday" if found := _TAPPED_DAY.fullmatch(said.get("d", "")):
-            return TellBirthday(month=int(found[1]), day=int(found[2]))
+        case "news" | "birthday":
+            return _tapped_choice(said)
         case _:
             return None
+
+
+def _tapped_choice(said: dict[str, str]) -> Wish | None:
+    if found := _TAPPED_DAY.fullmatch(said.get("d", "")):
+        return TellBirthday(month=int(found[1]), day=int(found[2]))
+    kind = next((kind for kind in KINDS if kind == said.get("k")), None)
+    is_choice = kind and said.get("on") in {"0", "1"}
+    return ChooseNews(kind, said["on"] == "1") if kind and is_choice else None
 
 
 def claim_data(card_id: CardId, text: str) -> str:

@@ -14,10 +14,12 @@ from datetime import timedelta
 import structlog
 
 from bot.conversation import Conversation
-from bot.dialogue import Ignore, answer
+from bot.dialogue import Ignore, LeaveGroup, answer
 from bot.events import read_event
+from bot.holding import Holding
 from bot.line_api import LineApi
 from bot.messages import Message
+from bot.news import NewsCarrier
 from bot.replies import in_plain_words
 from bot.turn import Turn
 from core.actions.inbox import KeptEvent, finish_event, retry_event, take_events
@@ -64,7 +66,9 @@ class LineWorker:
         self._db = db
         self._api = api
         self._clock = clock
-        self._talk = Conversation(db, vault, api, links, heard)
+        self._holding = Holding(db, api, clock)
+        self._talk = Conversation(db, vault, api, links, heard, self._holding)
+        self._news = NewsCarrier(db, clock)
         self._busy: set[asyncio.Task[None]] = set()
         self._watch: Watch | None = None
         self._stopping = False
@@ -88,6 +92,7 @@ class LineWorker:
     def stop(self) -> None:
         """Take no more events; `run` returns when those at hand are answered."""
         self._stopping = True
+        self._holding.end()
         if self._watch is not None:
             self._watch.wake()
 
@@ -118,6 +123,7 @@ class LineWorker:
         return bool(events)
 
     async def _end(self) -> None:
+        self._holding.end()
         if not self._busy:
             return
         _, late = await asyncio.wait(self._busy, timeout=_STOP_WITHIN)
@@ -131,6 +137,7 @@ class LineWorker:
             note = await self._note(kept)
             now = self._clock.now()
             if isinstance(note, str):
+                await self._news.settle(kept, note)
                 await self._db.write(
                     finish_event, kept.merchant_id, kept.event_id, note, now
                 )
@@ -167,6 +174,8 @@ class LineWorker:
         if turn is None:
             return "no LINE channel"
         messages = await self._talk.act(ask, turn)
+        if not isinstance(ask, LeaveGroup):
+            messages = await self._news.load(kept, turn, messages)
         note = await self._reply(kept, turn, messages) if messages else "done"
         await self._talk.after(ask, turn)
         return note

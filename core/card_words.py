@@ -12,7 +12,9 @@ from core.rules.types import Entry, EntryKind, How, Language
 from core.wording import say, say_yen
 
 # Where stamps may come from beside the till, each with a word of its own.
-_SPECIAL: frozenset[How] = frozenset({"claim", "paper", "referral", "birthday", "link"})
+_SPECIAL: frozenset[How] = frozenset(
+    {"claim", "paper", "referral", "birthday", "link", "printed", "receipt"}
+)
 # What these kinds do is the news, however the first entry came about.
 _PLAIN_KINDS: frozenset[EntryKind] = frozenset({"rollover", "undo", "expiry", "redeem"})
 

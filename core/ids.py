@@ -29,6 +29,11 @@ def new_id(now: datetime) -> str:
     return str(ULID(millisecond.to_bytes(6, "big") + number.to_bytes(10, "big")))
 
 
+def first_id(at: datetime) -> str:
+    """The lowest id of that time: whatever is newer sorts after it."""
+    return str(ULID(int(at.timestamp() * 1000).to_bytes(6, "big") + bytes(10)))
+
+
 def _next_number(millisecond: int) -> int:
     last = _recent.get(millisecond)
     number = 0 if last is None else last + 1 + secrets.randbits(_STEP_BITS)

@@ -6,7 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from itsdangerous import BadSignature, TimestampSigner, URLSafeTimedSerializer
+from itsdangerous import (
+    BadSignature,
+    TimestampSigner,
+    URLSafeSerializer,
+    URLSafeTimedSerializer,
+)
 
 from core.clock import Clock
 from core.vault import Vault
@@ -47,6 +52,7 @@ class Links:
         self._vault = vault
         self._clock = clock or Clock()
         self._serializers: dict[str, URLSafeTimedSerializer] = {}
+        self._lasting = URLSafeSerializer(vault.derive("link", "pass"), salt="pass")
         self.public_url = public_url
 
     def sign(self, purpose: str, value: str) -> str:
@@ -68,10 +74,30 @@ class Links:
         """The whole add-to-wallet URL of a card (`value` is its id)."""
         return f"{self.public_url}/w/{self.sign('wallet', value)}"
 
+    def holder(self, pass_id: str) -> str:
+        """The URL on a pass itself: the card's page, for as long as there is the pass.
+
+        The same each time, or every pass would change all the time.
+        """
+        token = str(self._lasting.dumps(pass_id))
+        return f"{self.public_url}/w/{token}"
+
+    def read_holder(self, token: str) -> str | None:
+        """The id of the pass that a token of `holder` is on, or None."""
+        try:
+            value = self._lasting.loads(token)
+        except BadSignature:
+            return None
+        return value if isinstance(value, str) else None
+
     def use(self, merchant_id: str, redemption_id: str) -> str:
         """The URL of the page that shows a voucher while it waits for staff."""
         token = self.sign("use", f"{merchant_id}.{redemption_id}")
         return f"{self.public_url}/v/{token}"
+
+    def member(self, card_id: str) -> str:
+        """The URL of the 会員証 page of whoever holds this card."""
+        return f"{self.public_url}/m/{self.sign('member', card_id)}"
 
     def card(self, code: str) -> str:
         """The URL that a pass's barcode carries."""

@@ -19,6 +19,7 @@ from core.actions.channels import (
     LINE_SECRET,
     line_channel,
 )
+from core.actions.line_setup import previous_secret
 from core.actions.publish import list_programs
 from core.actions.shops import list_shops
 from core.config import Settings
@@ -47,6 +48,7 @@ class Handed:
     passwords: Mapping[str, str | None] = field(repr=False)
     api_keys: Mapping[str, str | None] = field(repr=False)
     notes: tuple[str, ...] = ()
+    by_pin: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`; `password` and `key` only where they were made just now."""
@@ -63,7 +65,8 @@ class Handed:
             "staff": [
                 {"email": email, **({"password": password} if password else {})}
                 for email, password in self.passwords.items()
-            ],
+            ]
+            + [{"name": name} for name in self.by_pin],
             "api_keys": [
                 {"name": name, **({"key": key} if key else {})}
                 for name, key in self.api_keys.items()
@@ -81,12 +84,16 @@ async def apply_file(
     if problems:
         raise BadFile(problems)
     # Only those of new logins and new keys are kept, and told.
-    passwords = {p.email: new_password() for p in read.staff if not p.password}
+    by_mail = [p for p in read.staff if p.email]
+    passwords = {p.email: new_password() for p in by_mail if not p.password}
     keys = {name: f"sk_{new_token()}" for name in read.api_keys}
     checked = await asyncio.to_thread(_checked, read, passwords)
-    applied = await db.write(_write, read, checked, keys, vault, now)
+    try:
+        applied = await db.write(_write, read, checked, keys, vault, now)
+    except Invalid as error:
+        raise BadFile(_in_words(error)) from None
     programs, shops = await db.read(_listed, applied.merchant_id)
-    notes = await db.read(_missing_ranks, read)
+    notes, gone = await db.read(_missing_ranks, read), applied.gone
     key = str(read.merchant["key"])
     return Handed(
         merchant_id=applied.merchant_id,
@@ -98,10 +105,11 @@ async def apply_file(
         shops=shops,
         passwords={
             p.email: passwords.get(p.email) if p.email in applied.new_staff else None
-            for p in read.staff
+            for p in by_mail
         },
         api_keys={n: k if n in applied.new_keys else None for n, k in keys.items()},
-        notes=tuple(notes),
+        notes=(*notes, *(f"staff {who}: was let go, and stays so" for who in gone)),
+        by_pin=tuple(p.label for p in read.staff if not p.email),
     )
 
 
@@ -118,16 +126,20 @@ def _check_keys(read: ReadFile, now: datetime) -> list[str]:
                 now=now,
             )
         except Invalid as error:
-            problems += [
-                f"apple.{name}: {say(sentence, 'en', **blanks)}"
-                for name, (sentence, blanks) in error.problems.items()
-            ]
+            problems += [f"apple.{line}" for line in _in_words(error)]
     if read.google is not None:
         try:
             load_account(read.google["service_account"])
         except DeliveryError as error:
             problems.append(f"google.service_account_file: {error}")
     return problems
+
+
+def _in_words(error: Invalid) -> list[str]:
+    return [
+        f"{name}: {say(sentence, 'en', **blanks)}"
+        for name, (sentence, blanks) in error.problems.items()
+    ]
 
 
 def _missing_ranks(tx: Tx, read: ReadFile) -> list[str]:
@@ -146,15 +158,16 @@ def _missing_ranks(tx: Tx, read: ReadFile) -> list[str]:
 def _checked(read: ReadFile, passwords: Mapping[str, str]) -> MerchantFile:
     staff = []
     for person in read.staff:
-        password = person.password or passwords[person.email]
-        entry: dict[str, Any] = {
-            "email": person.email,
-            "role": person.role,
-            "password_hash": hash_password(password),
-            "chosen": person.password is not None,
-        }
+        entry: dict[str, Any] = {"role": person.role}
+        if person.email:
+            password = person.password or passwords[person.email]
+            entry["email"] = person.email
+            entry["password_hash"] = hash_password(password)
+            entry["chosen"] = person.password is not None
         if person.name is not None:
             entry["name"] = person.name
+        if person.pin is not None:
+            entry["pin"] = person.pin
         staff.append(entry)
     return MerchantFile(
         merchant=read.merchant,
@@ -174,10 +187,10 @@ def _write(
     now: datetime,
 ) -> Applied:
     hashes = {name: hash_token(key) for name, key in keys.items()}
-    applied = apply_merchant(tx, checked, hashes, now)
+    applied = apply_merchant(tx, checked, hashes, now, vault.pin_mac)
     merchant_id = applied.merchant_id
     if read.line is not None:
-        values = _line_values(tx, merchant_id, read.line, vault)
+        values = _line_values(tx, merchant_id, read.line, vault, now)
         apply_channel(tx, merchant_id, "line", values, now)
     if read.apple is not None:
         values = {k: v for k, v in read.apple.items() if k != "key_pem"}
@@ -194,11 +207,15 @@ def _write(
 
 
 def _line_values(
-    tx: Tx, merchant_id: MerchantId, line: Mapping[str, str], vault: Vault
+    tx: Tx,
+    merchant_id: MerchantId,
+    line: Mapping[str, str],
+    vault: Vault,
+    now: datetime,
 ) -> dict[str, Any]:
     values: dict[str, Any] = {k: v for k, v in line.items() if k != "secret"}
     values["sealed_secret"] = vault.seal(line["secret"], merchant_id, LINE_SECRET)
-    values["sealed_previous_secret"] = None
+    values |= previous_secret(None, now)
     known = line_channel(tx, merchant_id)
     if known is None:
         return values
@@ -208,9 +225,10 @@ def _line_values(
         return {**fresh, "menu": None, **values}
     if _opened(vault, known.sealed_secret, merchant_id) == line["secret"]:
         values["sealed_previous_secret"] = known.sealed_previous_secret
+        values["previous_until"] = known.previous_until
     else:
-        # LINE signs with the old secret for a while after a new one was issued.
-        values["sealed_previous_secret"] = known.sealed_secret
+        # What LINE signed with the old secret is on its way for a while.
+        values |= previous_secret(known.sealed_secret, now)
     return values
 
 

@@ -265,7 +265,7 @@ def _handed_lines(handed: Mapping[str, Any]) -> Sequence[str]:
     for person in handed["staff"]:
         made = person.get("password")
         lines.append(
-            f"staff {person['email']}"
+            f"staff {person.get('email') or person['name']}"
             + (f", password (shown this once): {made}" if made else "")
         )
     for key in handed["api_keys"]:

@@ -10,6 +10,9 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from core.errors import Invalid, StampcardError
+from core.rules.pins import LONGEST as MOST
+from core.rules.pins import SHORTEST as SHORTEST_PIN
+from core.rules.pins import pin_problem, read_pin
 from core.rules.publishing import design_from_dict
 from core.rules.types import Design
 from core.wording import LANGUAGES, say
@@ -52,12 +55,21 @@ class BadFile(StampcardError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """A login; without a `password` one is made up for a new login."""
+    """A login; without a `password` one is made up for a new login.
+
+    `email` is "" for who has a `name` and a `pin` only: they work at a shop's device.
+    """
 
     email: str
     role: str
     name: str | None
     password: str | None = field(repr=False)
+    pin: str | None = field(default=None, repr=False)
+
+    @property
+    def label(self) -> str:
+        """What tells them apart in the file: the address, else the name."""
+        return self.email or self.name or ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,22 +167,41 @@ def _shop(section: Section) -> dict[str, Any]:
 
 
 def _person(section: Section, merchant: dict[str, Any]) -> Person:
-    email = section.text(
-        "email", longest=320, pattern=_EMAIL, advice=say("invalid.email", "en")
-    ).lower()
+    pin = _pin(section)
+    email = ""
+    if section.has("email") or not (pin and section.has("name")):
+        advice = say("invalid.email", "en")
+        email = section.text("email", longest=320, pattern=_EMAIL, advice=advice)
     password = section.secret("password")
     if password and is_too_short(password):
         section.note("password", say("invalid.password_short", "en", min=SHORTEST))
     elif password and is_common(password, email, str(merchant.get("key", ""))):
         section.note("password", say("invalid.password_common", "en"))
+    if not email and password:
+        section.note("password", "needs an email to sign in with")
     found = Person(
-        email=email,
+        email=email.lower(),
         role=section.one_of("role", ROLES),
         name=section.text("name", longest=100) if section.has("name") else None,
         password=password,
+        pin=pin,
     )
+    if pin and found.role == "viewer":
+        section.note("pin", say("tills.invalid.viewer", "en"))
     section.refuse_unknown()
     return found
+
+
+def _pin(section: Section) -> str | None:
+    typed = section.secret("pin")
+    if typed is None:
+        return None
+    pin = read_pin(typed)
+    problem = pin_problem(pin)
+    if problem is not None:
+        words = say(f"tills.invalid.pin_{problem}", "en", min=SHORTEST_PIN, max=MOST)
+        section.note("pin", words)
+    return pin
 
 
 def _api_key(section: Section) -> str:
@@ -228,8 +259,11 @@ def _check_twins(found: ReadFile, problems: list[str]) -> None:
     for kind, names in (
         ("program", [key for key, _ in found.programs]),
         ("shop", [shop["key"] for shop in found.shops]),
-        ("staff", [person.email for person in found.staff]),
+        ("staff", [person.label for person in found.staff]),
         ("api_key", list(found.api_keys)),
     ):
         twins = [name for name, n in Counter(names).items() if n > 1 and name]
         problems += [f"{kind}: {name} is there twice" for name in twins]
+    pins = Counter(person.pin for person in found.staff if person.pin)
+    if any(n > 1 for n in pins.values()):
+        problems.append("staff: two people have the same pin")

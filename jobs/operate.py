@@ -21,7 +21,8 @@ from core.clock import Clock
 from core.config import Settings, masked
 from core.database import Database, Tx
 from core.store.job_runs import JobRun, last_runs
-from core.store.tables import api_key, staff
+from core.store.staff import list_team
+from core.store.tables import api_key
 from core.vault import Vault
 from jobs.apply_file import apply_file
 from jobs.backup_files import list_backups
@@ -154,7 +155,7 @@ def _merchant(tx: Tx, key: str, settings: Settings) -> dict[str, Any]:
     line = line_channel(tx, found.id)
     apple = apple_credentials(tx, found.id)
     google = google_credentials(tx, found.id)
-    people = select(staff.c.email, staff.c.role).where(staff.c.merchant_id == found.id)
+    people = [m for m in list_team(tx, found.id) if m.left_at is None]
     keys = select(api_key.c.name).where(api_key.c.merchant_id == found.id)
     return {
         "merchant": {
@@ -174,8 +175,13 @@ def _merchant(tx: Tx, key: str, settings: Settings) -> dict[str, Any]:
         ],
         "shops": [{"key": s.key, "id": s.id} for s in list_shops(tx, found.id)],
         "staff": [
-            {"email": r.email, "role": r.role}
-            for r in tx.execute(people.order_by(staff.c.email))
+            {
+                **({"email": m.staff.email} if m.staff.email else {}),
+                **({"name": m.staff.name} if m.staff.name else {}),
+                "role": m.staff.role,
+                "pin": m.has_pin,
+            }
+            for m in sorted(people, key=lambda m: (m.staff.email, m.staff.name))
         ],
         "api_keys": [
             {"name": r.name} for r in tx.execute(keys.order_by(api_key.c.name))

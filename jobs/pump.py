@@ -32,6 +32,8 @@ Handler = Callable[[Delivery, datetime], Awaitable[None]]
 AT_ONCE = 32
 # One merchant's redesign of ten thousand passes leaves a quarter to all others.
 SHARE = 24
+# Of the slow lane (a redesign of ten thousand passes) so many at once.
+LEISURE_AT_ONCE = 4
 _STEP = 8
 # The lease outlives a delivery, so that no second worker takes a topic in between.
 DELIVERY_SECONDS = 45.0
@@ -68,9 +70,10 @@ class Pump:
         self._never = never
         self._handlers = handlers
         self._clock = clock
-        self._running: dict[asyncio.Task[None], MerchantId] = {}
+        self._running: dict[asyncio.Task[None], Delivery] = {}
         self._told: set[tuple[str, str]] = set()
         self._watch: Watch | None = None
+        self._had_turn: set[MerchantId] = set()
         self._may_be_more = False
         self._stopping = False
 
@@ -102,8 +105,10 @@ class Pump:
     async def _fill(self) -> int:
         count = 0
         while (free := AT_ONCE - len(self._running)) and not self._stopping:
-            busy = Counter(self._running.values())
+            running = self._running.values()
+            busy = Counter(delivery.merchant_id for delivery in running)
             full = [merchant for merchant, n in busy.items() if n >= SHARE]
+            slow = LEISURE_AT_ONCE - sum(each.at_leisure for each in running)
             limit, now = min(free, _STEP), self._clock.now()
             taken = await self._db.write(
                 take_deliveries,
@@ -113,16 +118,26 @@ class Pump:
                 full,
                 only=self._only,
                 never=self._never,
+                leisure=slow,
+                resting=self._had_turn,
             )
             for delivery in taken:
                 task = asyncio.create_task(self._deliver(delivery))
-                self._running[task] = delivery.merchant_id
+                self._running[task] = delivery
                 task.add_done_callback(self._ended)
             count += len(taken)
-            self._may_be_more = bool(full) or len(taken) == limit
-            if len(taken) < limit:
+            some_stand_back = any(each.at_leisure for each in self._running.values())
+            self._may_be_more = bool(full) or some_stand_back or len(taken) == limit
+            if not self._is_anothers_turn(taken, slow) and len(taken) < limit:
                 break
         return count
+
+    def _is_anothers_turn(self, taken: list[Delivery], slow: int) -> bool:
+        """In the slow lane merchants take turns: did nobody else want this one?"""
+        had, took = self._had_turn, {d.merchant_id for d in taken if d.at_leisure}
+        if slow > 0:
+            self._had_turn = took
+        return slow > 0 and bool(had) and not took
 
     async def _end(self) -> None:
         if not self._running:

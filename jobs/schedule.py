@@ -9,7 +9,7 @@ from typing import Any
 
 from apscheduler.triggers.cron import CronTrigger
 
-from jobs import audit, backup, birthdays, expire, retention
+from jobs import audit, backup, birthdays, expire, reconcile, remind, retention
 from jobs.parts import Parts
 
 ZONE = "Asia/Tokyo"
@@ -38,8 +38,10 @@ JOBS = (
     Job("backup", "10 3 * * *", backup.run, DAY),
     Job("retention", "30 3 * * *", retention.run, DAY),
     Job("audit", "50 3 * * *", audit.run, DAY),
+    Job("reconcile", "20 4 * * *", reconcile.run, DAY),
     Job("expire", "5 * * * *", expire.run, HOUR),
     Job("birthdays", "15 * * * *", birthdays.run, HOUR),
+    Job("remind", "20 * * * *", remind.run, HOUR),
 )
 
 

@@ -7,7 +7,6 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Literal
 
 import aiohttp
@@ -16,16 +15,17 @@ from aiohttp import web
 
 from bot.identity import IdentityLookup
 from bot.line_api import LineApi
+from bot.push import Pusher
 from bot.rich_menu import RichMenus
 from bot.worker import LineWorker
 from core.actions.inbox import release_inbox
-from core.actions.outbox import Delivery, release_outbox
+from core.actions.outbox import release_outbox
 from core.actions.pictures import load_picture
 from core.clock import Clock
 from core.config import Settings
 from core.database import Database
 from core.links import Links
-from core.rules.types import IssuerName, MerchantId, PassId
+from core.rules.types import MerchantId
 from core.vault import Vault
 from jobs.hooks import HookSender
 from jobs.in_use import database_file, in_use
@@ -34,11 +34,10 @@ from jobs.pump import Pump
 from jobs.runner import Runner
 from jobs.supervise import Supervisor
 from jobs.upgrade import prepare
+from jobs.wallets import wallet_handlers
 from passes.apple.issuer import AppleIssuer
 from passes.artwork import Artwork
 from passes.google.issuer import GoogleIssuer
-from passes.issuer import PassIssuer
-from passes.sync import refresh
 from webhooks.app import Parts as WebParts
 from webhooks.app import make_app
 from webhooks.metrics import Metrics
@@ -164,6 +163,7 @@ async def _build(
     stack.push_async_callback(line_api.close)
     metrics = Metrics()
     menus = RichMenus(db, vault, line_api, clock)
+    pusher = Pusher(db, vault, line_api, clock)
     line_worker = LineWorker(
         db, vault, line_api, clock, links, lambda said: metrics.stamps("line", said)
     )
@@ -177,7 +177,16 @@ async def _build(
         artwork=artwork,
         apple=apple,
         google=google,
-        pump=_pump(db, {"apple": apple, "google": google}, menus, clock),
+        pump=Pump(
+            db,
+            {
+                **wallet_handlers(db, artwork, apple, google),
+                "menu": menus.deliver,
+                "push": pusher.deliver,
+            },
+            clock,
+            never="hook",
+        ),
         # A merchant's slow server takes no place from anybody's wallet.
         hooks=Pump(db, {"hook": sender.deliver}, clock, only="hook"),
         runner=Runner(Parts(settings=settings, db=db, vault=vault), clock),
@@ -186,20 +195,6 @@ async def _build(
         menus=menus,
     )
     return service, line_worker, IdentityLookup(db, vault, line_api, clock)
-
-
-def _pump(
-    db: Database,
-    issuers: dict[IssuerName, PassIssuer],
-    menus: RichMenus,
-    clock: Clock,
-) -> Pump:
-    async def refresh_pass(delivery: Delivery, now: datetime) -> None:
-        pass_id = PassId(delivery.topic.removeprefix("pass:"))
-        await refresh(db, issuers, pass_id, now)
-
-    handlers = {"pass": refresh_pass, "menu": menus.deliver}
-    return Pump(db, handlers, clock, never="hook")
 
 
 async def _listen(service: Service, host: str, port: int) -> tuple[web.AppRunner, str]:

@@ -20,11 +20,28 @@ class PassIssuer(Protocol):
         """The URL that puts the pass on the phone. Raises `DeliveryError`."""
         ...
 
-    async def refresh(self, held: HeldPass, face: CardFace, now: datetime) -> None:
-        """Bring the pass to the state of `face`. Raises `DeliveryError`."""
+    async def refresh(
+        self,
+        held: HeldPass,
+        face: CardFace,
+        now: datetime,
+        *,
+        at_leisure: bool = False,
+    ) -> None:
+        """Bring the pass to the state of `face`. Raises `DeliveryError`.
+
+        `at_leisure` is for one of very many, which stand back for stamps.
+        """
         ...
 
-    async def void(self, held: HeldPass, face: CardFace, now: datetime) -> None:
+    async def void(
+        self,
+        held: HeldPass,
+        face: CardFace,
+        now: datetime,
+        *,
+        at_leisure: bool = False,
+    ) -> None:
         """Take the pass out of use, as far as the platform can. `DeliveryError`."""
         ...
 
@@ -42,8 +59,22 @@ class NullIssuer:
         del held, face, now
         return ""
 
-    async def refresh(self, held: HeldPass, face: CardFace, now: datetime) -> None:
+    async def refresh(
+        self,
+        held: HeldPass,
+        face: CardFace,
+        now: datetime,
+        *,
+        at_leisure: bool = False,
+    ) -> None:
         """Nothing to bring up to date."""
 
-    async def void(self, held: HeldPass, face: CardFace, now: datetime) -> None:
+    async def void(
+        self,
+        held: HeldPass,
+        face: CardFace,
+        now: datetime,
+        *,
+        at_leisure: bool = False,
+    ) -> None:
         """Nothing to take back."""

@@ -11,7 +11,7 @@ from aiohttp import hdrs, web
 
 from core.actions.cards import CardView, card_by_id
 from core.actions.channels import line_channel
-from core.actions.passes import hold_pass, load_pass
+from core.actions.passes import card_of_pass, hold_pass, load_pass
 from core.database import Database
 from core.errors import DeliveryError
 from core.links import Links
@@ -21,8 +21,9 @@ from core.wording import say_last_day, say_time
 from passes.apple.issuer import CONTENT_TYPE
 from passes.issuer import PassIssuer
 from passes.qr import qr_svg
+from webhooks.badges import badges_of
 from webhooks.customer import render_card, sorry
-from webhooks.keys import APPLE, CLOCK, DB, GOOGLE, LINKS
+from webhooks.keys import APPLE, CLOCK, DB, GOOGLE, LINKS, SETTINGS
 from webhooks.live import event_stream
 from webhooks.pages import language_of
 
@@ -134,8 +135,12 @@ async def show_card(request: web.Request) -> web.Response:
     face, phone = view.face, phone_of(request)
     # LINE's own browser cannot take a pass; this parameter opens the phone's browser.
     out = "?openExternalBrowser=1" if _is_in_line(request) else ""
+    wallets = await wallets_of(request, face, phone)
     context = {
-        "wallets": await wallets_of(request, face, phone),
+        "wallets": wallets,
+        "badges": await badges_of(
+            request.config_dict[SETTINGS], wallets, language_of(request)
+        ),
         "phone": phone,
         "page": _page_url(request),
         "out": out,
@@ -176,7 +181,11 @@ async def find_card(
 ) -> CardView | None:
     """The card that a link's token names; None for a token that is not good (now)."""
     card_id = links.read("wallet", token, lives=lives, now=now)
-    return None if card_id is None else await db.read(card_by_id, CardId(card_id), now)
+    if card_id is not None:
+        return await db.read(card_by_id, CardId(card_id), now)
+    # The link on a pass lives as long as the pass.
+    pass_id = links.read_holder(token)
+    return None if pass_id is None else await db.read(card_of_pass, pass_id, now)
 
 
 async def card_of(request: web.Request) -> CardView | web.Response:

@@ -19,6 +19,7 @@ from webhooks import (
     add_pass,
     apple,
     assets,
+    badges,
     customer,
     google,
     health,
@@ -27,18 +28,45 @@ from webhooks import (
     line,
     link_line,
     look,
+    member,
     pictures,
     voucher,
 )
 from webhooks.api import cards, codes, openapi, stamps, undo
 from webhooks.live import set_up_live
-from webhooks.merchant import card, home, hooks, machines, preview, publish
+from webhooks.merchant import (
+    card,
+    home,
+    hooks,
+    life,
+    machines,
+    messages,
+    posters,
+    preview,
+    progress,
+    publish,
+    receipts,
+    team,
+    tills,
+)
+from webhooks.merchant import codes as paper_codes
 from webhooks.merchant import line as line_setup
 from webhooks.metrics import METRICS, Metrics
 from webhooks.middleware import MIDDLEWARES, set_headers
 from webhooks.pages import set_up_pages
 from webhooks.signin import set_up_signin
-from webhooks.till import asked, auto, claims, counter, place, scan
+from webhooks.till import (
+    asked,
+    auto,
+    claims,
+    counter,
+    frames,
+    place,
+    queue,
+    scan,
+    shift,
+    wallet,
+)
 
 # The largest that may come in: a LINE webhook, or a merchant's picture with its form.
 LARGEST_BODY = 2**20
@@ -55,6 +83,7 @@ ROUTES = (
     add_pass.routes,  # /w/{token}
     link_line.routes,  # /w/{token}/link
     voucher.routes,  # /v/{token}
+    member.routes,  # /m/{token}
     customer.routes,  # /c/{code}
     join.routes,  # /j/{merchant}/{program}
     counter.routes,  # /till/
@@ -62,16 +91,29 @@ ROUTES = (
     asked.routes,
     claims.routes,
     place.routes,
+    shift.routes,
     scan.routes,
+    frames.routes,
+    queue.routes,
+    wallet.routes,
     home.routes,  # /merchant/
     card.routes,
     preview.routes,
     publish.routes,
+    progress.routes,
+    life.routes,
+    paper_codes.routes,
+    posters.routes,
+    receipts.routes,
     machines.routes,
     hooks.routes,
+    tills.routes,
+    team.routes,
     line_setup.routes,
+    messages.routes,
     pictures.routes,  # /pictures/…
     look.routes,
+    badges.routes,  # /badges/…
     assets.routes,  # /static/…
     health.routes,  # /healthz, /readyz, /metrics
 )

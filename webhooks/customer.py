@@ -12,6 +12,7 @@ from aiohttp import web
 from core.actions.cards import CardView, card_by_code
 from core.card_words import say_card
 from core.rules.face import CardFace
+from core.rules.member_codes import number_in
 from passes.artwork import picture_path
 from passes.qr import qr_svg
 from webhooks.keys import CLOCK, DB, LINKS
@@ -25,9 +26,18 @@ routes = web.RouteTableDef()
 
 @routes.get("/c/{code:[0-9A-Za-z]{1,16}}")
 async def show_code(request: web.Request) -> web.Response:
-    """The customer, for staff of that merchant; a card page for anybody else."""
+    """The customer, for staff of that merchant; a card page for anybody else.
+
+    The code of a 会員証 page names nobody to anybody but that merchant's staff.
+    """
     parts = request.config_dict
     code = request.match_info["code"].upper()
+    if number_in(code) is not None:
+        session = current_session(request)
+        if session is not None and serves(session, session.merchant.id):
+            location = f"/till/find?q={code}"
+            return web.Response(status=303, headers={"Location": location})
+        return render(request, "customer/member_code.html")
     view = await parts[DB].read(card_by_code, code, parts[CLOCK].now())
     if view is None:
         return sorry(request, "code", 404)

@@ -13,15 +13,8 @@ from core.actions.publish import find_program
 from core.database import Tx
 from core.errors import NotFound
 from core.links import friend_url
-from core.rules.face import CardFace, draw_face
-from core.rules.types import (
-    Card,
-    CardId,
-    Customer,
-    CustomerId,
-    Merchant,
-    Program,
-)
+from core.rules.blank import blank_face
+from core.rules.types import CardId, Merchant, Program
 from core.vault import new_token
 from webhooks.add_pass import LIVES, find_card, phone_of, wallets_of
 from webhooks.customer import render_card, sorry
@@ -49,7 +42,7 @@ async def show_ways(request: web.Request) -> web.Response:
     if isinstance(found, web.Response):
         return found
     merchant, program, channel = found
-    face = _sample(merchant, program, now)
+    face = blank_face(merchant, program, (), now)
     phone = phone_of(request)
     token = parts[LINKS].sign("join", f"{program.id}.{new_token(12)}")
     context = {
@@ -137,42 +130,3 @@ async def _own_card(request: web.Request, program: Program, now: datetime) -> st
     if view is None or view.program.id != program.id:
         return ""
     return f"/w/{token}"
-
-
-def _sample(merchant: Merchant, program: Program, now: datetime) -> CardFace:
-    """An empty card of nobody, to show what one looks like."""
-    customer = Customer(
-        id=CustomerId(""),
-        merchant_id=merchant.id,
-        member_no="",
-        line_user_id=None,
-        name="",
-        language="ja",
-    )
-    card = Card(
-        id=CardId(""),
-        merchant_id=merchant.id,
-        program_id=program.id,
-        customer_id=customer.id,
-        version=program.version,
-        state="active",
-        balance=0,
-        cycle=0,
-        total=0,
-        revision=1,
-        code="",
-        issued_at=now,
-        first_stamp_at=None,
-        last_stamp_at=None,
-        expires_at=None,
-    )
-    return draw_face(
-        merchant=merchant,
-        program=program,
-        design=program.design,
-        card=card,
-        customer=customer,
-        vouchers=(),
-        shops=(),
-        now=now,
-    )

@@ -48,9 +48,9 @@ async def receive(request: web.Request) -> web.Response:
     if body is None:
         return _answer(request, 413)
     signature = request.headers.get("x-line-signature")
-    if not is_signed(body, signature, _secrets(channel, parts[VAULT])):
-        return _answer(request, 401)
     now = parts[CLOCK].now()
+    if not is_signed(body, signature, _secrets(channel, parts[VAULT], now)):
+        return _answer(request, 401)
     try:
         webhook = read_webhook(body, now)
     except ValueError as error:
@@ -83,8 +83,11 @@ def _new_event(event: LineEvent, now: datetime) -> NewEvent:
     )
 
 
-def _secrets(channel: LineChannel, vault: Vault) -> list[str]:
-    sealed = [channel.sealed_secret, channel.sealed_previous_secret]
+def _secrets(channel: LineChannel, vault: Vault, now: datetime) -> list[str]:
+    sealed: list[str | None] = [channel.sealed_secret]
+    if channel.has_previous(now):
+        # What LINE sent before it was told of the new secret is on its way still.
+        sealed.append(channel.sealed_previous_secret)
     return [vault.open(one, channel.merchant.id, LINE_SECRET) for one in sealed if one]
 
 

@@ -15,6 +15,7 @@ from aiohttp.client_exceptions import ClientConnectionResetError
 
 from core.signals import Watch
 from webhooks.keys import DB
+from webhooks.sessions import is_still_here
 
 # Changes of other processes are not signalled here, so the state is read each second.
 LOOK_SECONDS = 1.0
@@ -59,11 +60,15 @@ async def event_stream(
     """Send what `load` gives, now and whenever it is something else.
 
     Ends when `load` gives None (after an event "end", so that the browser stays away),
-    when the reader goes, and when the server stops. What `load` raises at first is
-    raised here, while it can still be answered.
+    when whoever reads is signed out, when they go, and when the server stops. What
+    `load` raises at first is raised here, while it can still be answered.
     """
+
+    async def load_here() -> str | None:
+        return await load() if await is_still_here(request) else None
+
     with request.config_dict[DB].watch(topics) as watch:
-        first = await load()
+        first = await load_here()
         if first is None:
             # To a browser this says: do not come back.
             return web.Response(status=204)
@@ -76,7 +81,7 @@ async def event_stream(
             }
         )
         await response.prepare(request)
-        task = asyncio.create_task(_send_changes(response, watch, load, first))
+        task = asyncio.create_task(_send_changes(response, watch, load_here, first))
         streams = request.config_dict.get(STREAMS)
         if streams is not None:
             streams.tasks.add(task)

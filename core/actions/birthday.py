@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from core.actions.notices import add_gift_notice
 from core.actions.vouchers import issue_vouchers
 from core.database import Tx
 from core.errors import NotFound
@@ -201,6 +202,7 @@ def _give(
     [voucher_id] = issue_vouchers(tx, merchant, card, (reward,), entry_id, now)
     update_card(tx, card)
     announce_passes(tx, merchant.id, card.id, now)
+    add_gift_notice(tx, card, voucher_id, now)
     note(tx, merchant.id, "rule", "birthday.given", card.id, now, voucher=voucher_id)
     return voucher_id
 

@@ -35,6 +35,8 @@ class LineChannel:
 
     `name` is its account's, "" until LINE was asked. `setup` holds what was ticked and
     tested (`core.actions.line_setup`), `menu` what is up (`core.actions.menus`).
+    `holds_replies`: may an answer wait for staff, while they are at a till?
+    `previous_until` is the end of the secret before.
     """
 
     merchant: Merchant
@@ -46,6 +48,16 @@ class LineChannel:
     name: str
     setup: Mapping[str, Any]
     menu: Mapping[str, Any]
+    holds_replies: bool
+    previous_until: datetime | None
+
+    def has_previous(self, now: datetime) -> bool:
+        """Does the secret before still count? Without an end, it was kept before
+        ends were.
+        """
+        if self.sealed_previous_secret is None:
+            return False
+        return self.previous_until is None or now < self.previous_until
 
     @property
     def ticks(self) -> list[str]:
@@ -149,4 +161,6 @@ def _line(merchant: Merchant, row: Row[Any]) -> LineChannel:
         name=row.name,
         setup=row.setup or {},
         menu=row.menu or {},
+        holds_replies=row.holds_replies,
+        previous_until=row.previous_until,
     )

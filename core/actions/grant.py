@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -18,7 +19,15 @@ from core.database import Tx
 from core.errors import Invalid
 from core.rules.asking import Granted, Refused, StampAsk
 from core.rules.granting import Given, GrantFacts, Worth, decide_grant
-from core.rules.types import Card, Customer, Design, Merchant, Why
+from core.rules.types import (
+    Card,
+    CodeKind,
+    Customer,
+    Design,
+    How,
+    Merchant,
+    Why,
+)
 from core.store.answers import first_answer, keep_answer, mark_of
 from core.store.cards import load_card, lock_card
 from core.store.customers import find_customer
@@ -30,6 +39,8 @@ MAX_AT_ONCE = 1000
 
 # The longest limit counts 72 hours back; a business day may lie 25 hours back.
 _RECENT = timedelta(hours=73)
+
+_ON_PAPER: Mapping[CodeKind, How] = {"printed": "printed", "receipt": "receipt"}
 
 
 def grant_stamps(tx: Tx, ask: StampAsk, now: datetime) -> Granted | Refused:
@@ -76,6 +87,8 @@ def _claim(
         stamps=code.stamps,
         shop_id=code.shop_id,
         staff_id=code.staff_id,
+        # Paper may be copied: the history tells apart what came by it.
+        how=_ON_PAPER.get(code.kind, ask.how),
     )
     outcome = _give(tx, merchant, told, now)
     settle_code(tx, merchant, code, customer, outcome, now)

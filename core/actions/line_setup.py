@@ -6,7 +6,7 @@ The secret is kept sealed for the place `LINE_SECRET` and never leaves here.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 
 from sqlalchemy import Row
@@ -29,6 +29,11 @@ from core.vault import Vault, same
 # What LINE has no API for, and a new account has the wrong way round.
 Tick = Literal["redelivery", "greeting", "auto_reply"]
 TICKS: tuple[Tick, ...] = get_args(Tick)
+
+# A reissued secret kills the old one at LINE at once; what is still on its way was
+# signed with the old one. Whoever reissues since the old one leaked ends it by hand.
+# https://developers.line.biz/en/docs/messaging-api/verify-webhook-signature/
+PREVIOUS_LIVES = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +61,9 @@ def connect_line(
 ) -> None:
     """Keep the channel, or a new secret of the one that is there.
 
-    What was signed with the secret before is still taken then: LINE's webhooks that
-    are on the way. Raises `Invalid` for the "channel_id" of somebody else's channel.
+    What was signed with the secret before is still taken for a day then: LINE's
+    webhooks that are on the way. Raises `Invalid` for the "channel_id" of somebody
+    else's channel.
     """
     lock_merchant(tx, merchant_id)
     if any(m != merchant_id for m in merchants_on_line(tx, given.channel_id)):
@@ -72,12 +78,12 @@ def connect_line(
     act = "line.connected"
     if row is None or row.channel_id != given.channel_id:
         # Another account: nothing that was seen or ticked holds for it.
-        values |= {"sealed_previous_secret": None, "setup": None, "menu": None}
+        values |= {"sealed_previous_secret": None, "previous_until": None}
+        values |= {"setup": None, "menu": None}
     elif (known := _opened(row, vault)) is None or not same(known, given.secret):
-        values["sealed_previous_secret"] = row.sealed_secret if known else None
+        values |= previous_secret(row.sealed_secret if known else None, now)
         act = "line.secret_changed"
     else:
-        values["sealed_previous_secret"] = row.sealed_previous_secret
         act = "line.checked"
     values["sealed_secret"] = vault.seal(given.secret, merchant_id, LINE_SECRET)
     put_channel(tx, merchant_id, "line", values, now)
@@ -86,6 +92,35 @@ def connect_line(
         setup = _locked(tx, merchant_id).setup or {}
         update_line(tx, merchant_id, setup=setup | {"picture": digest})
     note(tx, merchant_id, f"staff:{by}", act, given.channel_id, now)
+
+
+def previous_secret(sealed: str | None, now: datetime) -> dict[str, Any]:
+    """The columns for a secret that has just been replaced (None: none was)."""
+    until = None if sealed is None else now + PREVIOUS_LIVES
+    return {"sealed_previous_secret": sealed, "previous_until": until}
+
+
+def end_previous_secret(
+    tx: Tx, merchant_id: MerchantId, by: StaffId, now: datetime
+) -> None:
+    """Take nothing any more that was signed with the secret before. `NotFound`."""
+    row = _locked(tx, merchant_id)
+    if row.sealed_previous_secret is None:
+        return
+    update_line(tx, merchant_id, **previous_secret(None, now))
+    note(tx, merchant_id, f"staff:{by}", "line.previous_ended", row.channel_id, now)
+
+
+def hold_replies(
+    tx: Tx, merchant_id: MerchantId, *, does_hold: bool, by: StaffId, now: datetime
+) -> None:
+    """May an answer wait a moment for staff at the till? Raises `NotFound`."""
+    row = _locked(tx, merchant_id)
+    if row.holds_replies == does_hold:
+        return
+    update_line(tx, merchant_id, holds_replies=does_hold)
+    act = "line.holds" if does_hold else "line.holds_not"
+    note(tx, merchant_id, f"staff:{by}", act, row.channel_id, now)
 
 
 def keep_webhook_test(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from core.actions.cards import load_face
+from core.actions.cards import CardView, card_by_id, load_face
+from core.actions.channels import google_credentials
+from core.actions.telling import last_news
 from core.database import Tx
 from core.errors import NotFound
+from core.rules.blank import blank_face
 from core.rules.face import CardFace
 from core.rules.types import (
     CardId,
@@ -16,13 +20,24 @@ from core.rules.types import (
     IssuerName,
     MerchantId,
     PassId,
+    ProgramId,
 )
 from core.store import passes
 from core.store.cards import load_card
 from core.store.hooks import emit
 from core.store.journal import note
-from core.store.merchants import load_merchant, merchants_with_pass_type
-from core.store.outbox import announce
+from core.store.merchants import (
+    list_merchants,
+    list_shops,
+    load_merchant,
+    merchants_with_pass_type,
+)
+from core.store.outbox import AT_LEISURE, announce
+from core.store.passes import Behind, count_behind
+from core.store.programs import list_programs, load_program
+
+# Behind every redesign: to ask who holds what is the least urgent of all.
+_LAST = AT_LEISURE + 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +64,25 @@ def load_pass(tx: Tx, pass_id: PassId, now: datetime) -> PassView | None:
     if held is None:
         return None
     face = load_face(tx, held.merchant_id, held.card_id, now)
-    return PassView(held=held, face=face)
+    news = last_news(tx, held.merchant_id, held.card_id, held.changed_at)
+    return PassView(held=held, face=replace(face, news=news))
+
+
+def card_of_pass(tx: Tx, pass_id: str, now: datetime) -> CardView | None:
+    """The card that a pass shows, for whoever has the link on it; None: it is gone."""
+    held = passes.load_pass(tx, PassId(pass_id))
+    return None if held is None else card_by_id(tx, held.card_id, now)
+
+
+def load_blank(
+    tx: Tx, merchant_id: MerchantId, program_id: ProgramId, now: datetime
+) -> CardFace | None:
+    """The newest look of a program, as a card of nobody; None: no such program."""
+    program = load_program(tx, merchant_id, program_id)
+    if program is None:
+        return None
+    shops = list_shops(tx, merchant_id)
+    return blank_face(load_merchant(tx, merchant_id), program, shops, now)
 
 
 def register_device(
@@ -102,6 +135,33 @@ def mark_installed(tx: Tx, pass_id: PassId, *, installed: bool, now: datetime) -
     _note(tx, held, "pass.installed" if installed else "pass.removed", now)
 
 
+def settle_saved(
+    tx: Tx, merchant_id: MerchantId, found: Mapping[PassId, bool], now: datetime
+) -> int:
+    """Google says of these passes whether anybody has them; how many were news."""
+    count = 0
+    for pass_id, is_saved in found.items():
+        held = passes.load_pass(tx, pass_id)
+        if held is None or held.merchant_id != merchant_id or held.issuer != "google":
+            continue
+        if held.installed != is_saved:
+            mark_installed(tx, pass_id, installed=is_saved, now=now)
+            count += 1
+    return count
+
+
+def ask_who_holds(tx: Tx, now: datetime) -> int:
+    """Have Google asked about every program's passes; how many programs there are."""
+    count = 0
+    for merchant in list_merchants(tx):
+        if google_credentials(tx, merchant.id) is None:
+            continue
+        for program in list_programs(tx, merchant.id):
+            announce(tx, merchant.id, f"saved:{program.id}", now, _LAST)
+            count += 1
+    return count
+
+
 def _the_pass(tx: Tx, pass_id: PassId) -> HeldPass:
     held = passes.load_pass(tx, pass_id)
     if held is None:
@@ -120,3 +180,21 @@ def _note(
     emit(tx, merchant, action, now, **{"card": held.card_id, "pass": held.id})
     card = load_card(tx, held.merchant_id, held.card_id)
     tx.signal(f"card:{card.id if card else held.card_id}")
+
+
+__all__ = [
+    "Behind",
+    "PassView",
+    "ask_who_holds",
+    "card_of_pass",
+    "changed_passes",
+    "count_behind",
+    "forget_push_token",
+    "hold_pass",
+    "load_blank",
+    "load_pass",
+    "mark_installed",
+    "register_device",
+    "settle_saved",
+    "unregister_device",
+]

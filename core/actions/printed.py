@@ -7,10 +7,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from core.actions.history import actor_of
+from core.actions.once import check_question
 from core.actions.till import new_code, place_code
 from core.database import Tx
 from core.errors import Invalid, NotFound
-from core.rules.types import MerchantId, StaffId, TillCode
+from core.rules.types import MerchantId, ShopId, StaffId, TillCode
+from core.store.answers import first_answer, keep_answer
 from core.store.journal import note
 from core.store.merchants import list_shops
 from core.store.till_codes import (
@@ -33,20 +35,24 @@ def make_printed_code(
     radius_m: int | None,
     staff_id: StaffId | None,
     now: datetime,
+    key: str | None = None,
 ) -> TillCode:
-    """A code to print. With `radius_m`, only those who are so near may use it.
+    """A code to print. With `radius_m`, only those who are so near may use it; the same
+    `key` gets the same code again.
 
     Raises `NotFound` for the shop or program, `Invalid` for "stamps" and "radius_m",
-    also where the shop's own place is not known.
+    also where the shop's own place is not known, and for a "key" that asked for
+    something else before.
     """
+    asked = [shop_key, program_key, stamps, radius_m]
+    first = key and first_answer(tx, merchant_id, key, now)
+    if first:
+        check_question(first, asked)
+        known = find_till_code(tx, merchant_id, first["code"])
+        if known is not None:
+            return known
     shop_id, program_id = place_code(tx, merchant_id, shop_key, program_key, stamps)
-    if radius_m is not None:
-        least, most = RADIUS
-        if not least <= radius_m <= most:
-            raise Invalid({"radius_m": ("invalid.number", {"min": least, "max": most})})
-        shop = next(s for s in list_shops(tx, merchant_id) if s.id == shop_id)
-        if shop.latitude is None or shop.longitude is None:
-            raise Invalid({"radius_m": ("invalid.no_place", {})})
+    _check_radius(tx, merchant_id, shop_id, radius_m)
     code = TillCode(
         code=new_code(),
         digits="",
@@ -60,6 +66,8 @@ def make_printed_code(
         radius_m=radius_m,
     )
     add_till_code(tx, code, now)
+    if key:
+        keep_answer(tx, merchant_id, key, {"code": code.code, "asked": asked})
     actor = actor_of(staff_id)
     note(tx, merchant_id, actor, "printed_code.made", shop_id, now, code=code.code)
     return code
@@ -77,6 +85,19 @@ def revoke_printed_code(
     end_till_code(tx, found, now)
     actor = actor_of(staff_id)
     note(tx, merchant_id, actor, "printed_code.revoked", found.shop_id, now, code=code)
+
+
+def _check_radius(
+    tx: Tx, merchant_id: MerchantId, shop_id: ShopId, radius_m: int | None
+) -> None:
+    if radius_m is None:
+        return
+    least, most = RADIUS
+    if not least <= radius_m <= most:
+        raise Invalid({"radius_m": ("invalid.number", {"min": least, "max": most})})
+    shop = next(s for s in list_shops(tx, merchant_id) if s.id == shop_id)
+    if shop.latitude is None or shop.longitude is None:
+        raise Invalid({"radius_m": ("invalid.no_place", {})})
 
 
 __all__ = ["make_printed_code", "printed_codes", "revoke_printed_code"]

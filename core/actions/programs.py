@@ -25,7 +25,7 @@ from core.store import programs
 from core.store.journal import note
 from core.store.merchants import load_merchant
 from core.store.passes import announce_program
-from core.store.program_cards import count_cards, extend_cards
+from core.store.program_cards import count_cards, count_ending, extend_cards
 
 MAX_YEARS = 10
 
@@ -108,6 +108,21 @@ def lengthen_expiry(
     detail = {"until": until.isoformat(), "cards": count}
     note(tx, merchant_id, _actor(by), "expiry.lengthened", program_id, now, **detail)
     return count
+
+
+def preview_lengthen(
+    tx: Tx,
+    *,
+    merchant_id: MerchantId,
+    program_id: ProgramId,
+    until: date,
+    now: datetime,
+) -> int:
+    """How many cards `lengthen_expiry` would change; raises as it does."""
+    if programs.load_program(tx, merchant_id, program_id) is None:
+        raise NotFound("program")
+    end = _end_of(tx, merchant_id, until, now)
+    return count_ending(tx, merchant_id, program_id, end, now)
 
 
 def _put_state(

@@ -25,6 +25,7 @@ from core.store import programs
 from core.store.cards import lock_cards_of_versions, update_card
 from core.store.journal import note
 from core.store.merchants import load_merchant
+from core.store.outbox import announce
 from core.store.passes import announce_program
 from core.store.program_cards import (
     count_balances,
@@ -138,6 +139,8 @@ def publish(
         moved_cards=moves,
     )
     moved = _move(tx, program, program.draft, version, now) if moves else 0
+    # Also where cards keep theirs: new ones have the new look from now on.
+    announce(tx, merchant_id, f"class:{program_id}", now)
     actor = f"staff:{staff_id}" if staff_id else "operator"
     note(
         tx,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from core.actions.history import actor_of
@@ -27,6 +27,7 @@ from core.store.till_codes import codes_of_batch
 
 MAX_CODES = 1000
 MAX_NAME = 60
+MAX_YEARS = 10
 
 
 def make_receipts(
@@ -55,16 +56,17 @@ def make_receipts(
         check_question(first, asked)
         return load_batch(tx, merchant_id, first["batch"])
     shop_id, program_id = place_code(tx, merchant_id, shop_key, program_key, stamps)
+    name, ends_at = _checked(tx, merchant_id, name, count, until, now)
     batch = ReceiptBatch(
         id=new_id(now),
         merchant_id=merchant_id,
-        name=_checked(name, count),
+        name=name,
         program_id=program_id,
         shop_id=shop_id,
         stamps=stamps,
         n_codes=count,
         n_used=0,
-        expires_at=_end(tx, merchant_id, until, now),
+        expires_at=ends_at,
         made_at=now,
         revoked_at=None,
     )
@@ -101,27 +103,41 @@ def revoke_receipts(
     return load_batch(tx, merchant_id, batch_id)
 
 
-def _checked(name: str, count: int) -> str:
+def _checked(
+    tx: Tx,
+    merchant_id: MerchantId,
+    name: str,
+    count: int,
+    until: date | None,
+    now: datetime,
+) -> tuple[str, datetime | None]:
+    """The name and when the codes end; every problem is told at once."""
+    problems: dict[str, tuple[str, dict[str, object]]] = {}
     if not 1 <= count <= MAX_CODES:
-        raise Invalid({"count": ("invalid.number", {"min": 1, "max": MAX_CODES})})
+        problems["count"] = ("invalid.number", {"min": 1, "max": MAX_CODES})
     name = name.strip()
     if len(name) > MAX_NAME:
-        raise Invalid({"name": ("invalid.long", {"max": MAX_NAME})})
-    if any(ord(letter) < ord(" ") for letter in name):
-        raise Invalid({"name": ("invalid.control", {})})
-    return name
+        problems["name"] = ("invalid.long", {"max": MAX_NAME})
+    elif any(ord(letter) < ord(" ") for letter in name):
+        problems["name"] = ("invalid.control", {})
+    end, is_far = None, False
+    if until is not None:
+        is_far = until > (now + timedelta(days=365 * MAX_YEARS)).date()
+        # No zone's day is further from ours; dates of the year 1 have no instant.
+        is_old = until < (now - timedelta(days=2)).date()
+        end = now if is_far or is_old else _end(tx, merchant_id, until)
+    if is_far:
+        problems["until"] = ("invalid.until", {"max": MAX_YEARS})
+    elif end is not None and end <= now:
+        problems["until"] = ("invalid.past", {})
+    if problems:
+        raise Invalid(problems)
+    return name, end
 
 
-def _end(
-    tx: Tx, merchant_id: MerchantId, until: date | None, now: datetime
-) -> datetime | None:
-    if until is None:
-        return None
+def _end(tx: Tx, merchant_id: MerchantId, until: date) -> datetime:
     merchant = load_merchant(tx, merchant_id)
-    end = end_of(until, ZoneInfo(merchant.timezone), merchant.day_starts_at)
-    if end <= now:
-        raise Invalid({"until": ("invalid.past", {})})
-    return end
+    return end_of(until, ZoneInfo(merchant.timezone), merchant.day_starts_at)
 
 
 def _codes(batch: ReceiptBatch) -> list[TillCode]:

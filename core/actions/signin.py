@@ -26,6 +26,10 @@ from core.vault import new_token
 SessionKind = Literal["settings", "till"]
 
 # A till stays signed in over midnight and over a closed week; a settings page does not.
+# On a device that holds for the device, which no clock ever signs out. Its shift is a
+# person, and ends by nobody being there: a page that is open counts as somebody, so no
+# shift ends at midnight or at the cut of the business day, in the middle of work; but
+# who went home last night does not sign this morning's stamps.
 IDLE: dict[SessionKind, timedelta] = {
     "settings": timedelta(hours=8),
     "till": timedelta(days=30),
@@ -34,6 +38,7 @@ LONGEST: dict[SessionKind, timedelta] = {
     "settings": timedelta(days=7),
     "till": timedelta(days=365),
 }
+SHIFT_IDLE = timedelta(hours=6)
 FREE_FAILURES = 5
 LONGEST_LOCK = timedelta(minutes=15)
 
@@ -49,7 +54,10 @@ class Login:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A signed-in browser. `csrf` goes into every form."""
+    """A signed-in browser. `csrf` goes into every form.
+
+    `device_id`: the shop's device whose shift this is; None in other browsers.
+    """
 
     token_hash: str
     staff: Staff
@@ -58,10 +66,11 @@ class Session:
     shop_id: ShopId | None
     language: Language
     kind: SessionKind
+    device_id: str | None = None
 
 
 def logins(tx: Tx, email: str) -> list[Login]:
-    """The logins with this address, one for each merchant that has it."""
+    """The logins with this address, one for each merchant where they have not left."""
     return [
         Login(
             staff=store.staff_of(row),
@@ -125,7 +134,10 @@ def start_session(
 
 
 def load_session(tx: Tx, token_hash: str, now: datetime) -> Session | None:
-    """The session behind a token's hash, unless it is over or was idle too long."""
+    """The session behind a token's hash, unless it is over or was idle too long.
+
+    It is over too for who has left, and on a device that was revoked.
+    """
     row = store.session_row(tx, token_hash)
     if row is None or not _lives(row, now):
         return None
@@ -137,12 +149,8 @@ def load_session(tx: Tx, token_hash: str, now: datetime) -> Session | None:
         shop_id=None if row.shop_id is None else ShopId(row.shop_id),
         language=row.language,
         kind=row.kind,
+        device_id=row.device_id,
     )
-
-
-def touch_session(tx: Tx, token_hash: str, now: datetime) -> None:
-    """The session was used: its idle time starts again. Call it now and then."""
-    store.update_session(tx, token_hash, seen_at=now)
 
 
 def needs_touch(tx: Tx, token_hash: str, now: datetime) -> bool:
@@ -175,5 +183,9 @@ def merchant_of_key(tx: Tx, key_hash: str) -> Merchant | None:
 
 
 def _lives(row: Row[Any], now: datetime) -> bool:
+    if row.left_at is not None or row.revoked_at is not None:
+        return False
     idle = IDLE["till" if row.kind == "till" else "settings"]
+    if row.device_id is not None:
+        idle = SHIFT_IDLE
     return bool(row.ends_at > now and row.seen_at + idle > now)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from core.rules.reminding import LastNews
 from core.rules.types import (
     Card,
     CardId,
@@ -42,7 +43,8 @@ class CardFace:
     `remainder` is what was spent towards the next stamp by the rule `spend` (None: no
     amount counts). `next_program_name` is the card that a full one leads to (None: a
     new one of the same kind), `next_card_id` that card once it has begun. `stop_reason`
-    is said where the card is stopped.
+    is said where the card is stopped. `news` is what the passes of the card said last
+    (None, too, for who does not draw a pass).
     """
 
     card_id: CardId
@@ -79,6 +81,7 @@ class CardFace:
     next_program_name: str | None
     next_card_id: CardId | None
     stop_reason: str
+    news: LastNews | None = None
 
     @property
     def is_full(self) -> bool:

@@ -63,6 +63,12 @@ class Asked:
     redemption_id: RedemptionId
 
 
+def was_used(asked: Redemption, voucher: Voucher) -> bool:
+    """Was the voucher used by this request, and not given back since?"""
+    is_its = voucher.redemption_id is not None
+    return asked.state == "done" and is_its and voucher.redemption_id == asked.entry_id
+
+
 def waits_until(voucher: Voucher, now: datetime) -> datetime:
     """Until when a request made at `now` waits: never longer than the voucher."""
     return min(now + WAITS, voucher.expires_at or now + WAITS)

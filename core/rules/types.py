@@ -43,6 +43,8 @@ How = Literal[
     "referral",
     "birthday",
     "link",
+    "printed",
+    "receipt",
 ]
 CodeKind = Literal["single", "window", "printed", "receipt"]
 

@@ -101,9 +101,10 @@ def find_card(
     return None if row is None else _card(row)
 
 
-def find_card_by_code(tx: Tx, code: str) -> Card | None:
+def find_card_by_code(tx: Tx, code: str, *, own: bool = False) -> Card | None:
     """The card whose barcode carries `code`, whoever's it is, or None."""
-    return _standing(tx, _first(tx, select(card).where(card.c.code == code)))
+    found = _first(tx, select(card).where(card.c.code == code))
+    return found if own else _standing(tx, found)
 
 
 def find_card_by_id(tx: Tx, card_id: CardId) -> Card | None:

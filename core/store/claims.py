@@ -90,6 +90,26 @@ def update_claim(
     tx.execute(claim.update().where(mine).values(values))
 
 
+def claims_since(
+    tx: Tx, merchant_id: MerchantId, customer_id: CustomerId, since: datetime
+) -> list[Claim]:
+    """What this customer claimed since then, in any state."""
+    rows = tx.execute(
+        select(claim).where(
+            claim.c.merchant_id == merchant_id,
+            claim.c.customer_id == customer_id,
+            claim.c.made_at >= since,
+        )
+    )
+    return [_claim(row) for row in rows]
+
+
+def blank_claim(tx: Tx, merchant_id: MerchantId, claim_id: ClaimId) -> None:
+    """Forget the customer's words of a claim; a page that shows it looks again."""
+    update_claim(tx, merchant_id, claim_id, text="")
+    tx.signal(f"claims:{merchant_id}")
+
+
 def find_claims(
     tx: Tx,
     merchant_id: MerchantId,

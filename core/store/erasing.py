@@ -34,6 +34,7 @@ from core.store.tables import (
     ledger_entry,
     link,
     link_code,
+    notice,
     pass_device,
     redemption,
     refusal,
@@ -104,6 +105,7 @@ def erase_name(
         birthday_told_at=None,
         referral_code=None,
         referred_by=None,
+        muted=None,
         followed_at=None,
         unfollowed_at=None,
         erased_at=now,
@@ -123,6 +125,9 @@ def erase_words(tx: Tx, person: Person, now: datetime) -> None:
     words = {"text": "", "refusals": [], "answer": ""}
     tx.execute(claim.update().where(mine(claim)).values(words))
     _end(tx, redemption, mine(redemption), "waiting", "cancelled", now)
+    untold = mine(notice) & (notice.c.state != "told")
+    tx.execute(notice.update().where(untold).values(state="dropped"))
+    tx.execute(notice.update().where(mine(notice)).values(detail={}, error=""))
     # One that was sent is not sent again; one that waits is made from what is left.
     tx.execute(hook_delivery.update().where(mine(hook_delivery)).values(body=""))
     done = {"state": "done", "finished_at": now}
@@ -185,7 +190,7 @@ def _places(person: Person) -> Iterator[tuple[Table, ColumnElement[bool]]]:
     for table in (ledger_entry, voucher, held_pass, redemption):
         yield table, table.c.card_id.in_(cards)
     yield pass_device, pass_device.c.pass_id.in_(passes)
-    for table in (refusal, claim, link_code, code_use):
+    for table in (refusal, claim, link_code, code_use, notice):
         yield table, table.c.customer_id.in_(ids)
     yield link, or_(link.c.from_customer_id.in_(ids), link.c.to_customer_id.in_(ids))
     yield till_code, till_code.c.claimed_by.in_(cards)

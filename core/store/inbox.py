@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import or_, select
 
 from core.database import Tx
+from core.ids import first_id
 from core.rules.types import MerchantId
 from core.store.tables import inbox
 from core.store.upsert import insert_into
@@ -143,6 +144,45 @@ def take_events(
             )
         )
     return found
+
+
+def has_written_again(
+    tx: Tx, merchant_id: MerchantId, person: str, event_id: str
+) -> bool:
+    """Does another event of this person wait for its answer?"""
+    others = select(inbox.c.event_id).where(
+        inbox.c.merchant_id == merchant_id,
+        inbox.c.person == person,
+        inbox.c.state == "waiting",
+        inbox.c.event_id != event_id,
+    )
+    return tx.execute(others.limit(1)).first() is not None
+
+
+def events_of_person(
+    tx: Tx, merchant_id: MerchantId, person: str, since: datetime
+) -> list[tuple[str, str]]:
+    """The id and body of what was done for this person since then.
+
+    LINE's ids of events are ULIDs, which begin with the time, so the primary key finds
+    those of a few days among all that are kept for ever.
+    https://developers.line.biz/en/reference/messaging-api/#common-properties
+    """
+    rows = tx.execute(
+        select(inbox.c.event_id, inbox.c.body).where(
+            inbox.c.merchant_id == merchant_id,
+            inbox.c.event_id >= first_id(since),
+            inbox.c.person == person,
+            inbox.c.state == "done",
+            inbox.c.body != "",
+        )
+    )
+    return [(row.event_id, row.body) for row in rows]
+
+
+def replace_body(tx: Tx, merchant_id: MerchantId, event_id: str, body: str) -> None:
+    """Keep this of an event instead of what it said."""
+    _update(tx, merchant_id, event_id, {"body": body})
 
 
 def release_inbox(tx: Tx) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, case, literal, or_, select, true
 
@@ -18,6 +19,8 @@ from core.store.tables import outbox
 from core.store.upsert import insert_into
 
 STAMP, REDESIGN = 0, 5
+# From here on a topic is one of very many, and goes in a slow lane of its own.
+AT_LEISURE = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,12 @@ class Delivery:
     topic: str
     wanted: int
     attempts: int
+    priority: int = STAMP
+
+    @property
+    def at_leisure(self) -> bool:
+        """Is it one of very many, which stand back for everything else?"""
+        return self.priority >= AT_LEISURE
 
 
 def announce(
@@ -45,17 +54,21 @@ def announce(
         "first_at": now,
         "due_at": now,
     }
-    _bump(tx, insert_into(tx, outbox).values(row), now, priority)
+    _bump(tx, insert_into(tx, outbox).values(row), now)
 
 
-def announce_all(tx: Tx, rows: Select[tuple[str, str]], now: datetime) -> None:
-    """Announce every (merchant_id, topic) of `rows`, behind any stamp's update."""
-    columns = list(rows.selected_columns)
+def announce_all(tx: Tx, rows: Select[tuple[str, str, int]], now: datetime) -> None:
+    """Announce every (merchant_id, topic) of `rows`, behind any stamp's update.
+
+    The third column is the place in the slow lane, from `AT_LEISURE` on.
+    """
+    merchant_id, topic, priority = rows.selected_columns
     source = rows.with_only_columns(
-        *columns,
+        merchant_id,
+        topic,
         literal(1),
         literal(0),
-        literal(REDESIGN),
+        priority,
         literal(0),
         literal(False),
         literal(now, outbox.c.first_at.type),
@@ -72,7 +85,7 @@ def announce_all(tx: Tx, rows: Select[tuple[str, str]], now: datetime) -> None:
         "first_at",
         "due_at",
     ]
-    _bump(tx, insert_into(tx, outbox).from_select(names, source), now, REDESIGN)
+    _bump(tx, insert_into(tx, outbox).from_select(names, source), now)
 
 
 def take_deliveries(
@@ -84,17 +97,23 @@ def take_deliveries(
     *,
     only: str | None = None,
     never: str | None = None,
+    leisure: int | None = None,
+    resting: Collection[MerchantId] = (),
 ) -> list[Delivery]:
     """Lease up to `limit` topics that are behind and due, stamps first.
 
     `but` names merchants that have had their share for now; `only` and `never` a kind
-    of topics ("hook") that is taken alone, or not at all.
+    of topics ("hook") that is taken alone, or not at all. Of the slow lane are at most
+    `leisure` among them (None: any number), and none of the merchants `resting`.
     """
     kind: ColumnElement[bool] = true()
     if only is not None:
         kind = outbox.c.topic.startswith(f"{only}:")
     if never is not None:
         kind = ~outbox.c.topic.startswith(f"{never}:")
+    lane: ColumnElement[bool] = outbox.c.priority < AT_LEISURE
+    if leisure is None or leisure > 0:
+        lane = or_(lane, outbox.c.merchant_id.not_in(resting))
     rows = tx.execute(
         select(outbox)
         .where(
@@ -103,6 +122,7 @@ def take_deliveries(
             outbox.c.due_at <= now,
             outbox.c.merchant_id.not_in(but),
             kind,
+            lane,
             or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= now),
         )
         .order_by(outbox.c.priority, outbox.c.due_at)
@@ -110,8 +130,13 @@ def take_deliveries(
         .with_for_update(skip_locked=True)
     ).all()
     found = [
-        Delivery(MerchantId(r.merchant_id), r.topic, r.wanted, r.attempts) for r in rows
+        Delivery(MerchantId(r.merchant_id), r.topic, r.wanted, r.attempts, r.priority)
+        for r in rows
     ]
+    if leisure is not None:
+        urgent = [delivery for delivery in found if not delivery.at_leisure]
+        # The slow lane comes last in the order.
+        found = found[: len(urgent) + leisure]
     for delivery in found:
         until = now + timedelta(seconds=lease_seconds)
         _update(tx, delivery, {"lease_until": until})
@@ -156,11 +181,11 @@ def deliver_failed(
     )
 
 
-def _bump(tx: Tx, statement: object, now: datetime, priority: int) -> None:
-    insert = statement
+def _bump(tx: Tx, insert: Any, now: datetime) -> None:
+    priority = insert.excluded.priority
     idle = or_(outbox.c.wanted == outbox.c.done, outbox.c.dead.is_(True))
     tx.execute(
-        insert.on_conflict_do_update(  # type: ignore[attr-defined]  # both dialects' Insert has it, their base has not
+        insert.on_conflict_do_update(
             index_elements=["merchant_id", "topic"],
             set_={
                 "wanted": outbox.c.wanted + 1,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, bindparam, case, func, literal, select
+from sqlalchemy import ColumnElement, Row, bindparam, case, func, literal, select
 
 from core.database import Tx
 from core.ids import new_id
@@ -18,12 +19,14 @@ from core.rules.types import (
     ProgramId,
 )
 from core.store.cards import GROUP
-from core.store.outbox import announce, announce_all
-from core.store.tables import card, held_pass, pass_device
+from core.store.outbox import AT_LEISURE, announce, announce_all
+from core.store.tables import card, held_pass, outbox, pass_device
 from core.store.upsert import put_if_new
 
 # One installation has been seen to register with hundreds of device ids.
 MAX_DEVICES = 20
+# Whoever has not come for longer looks at the card less often.
+ACTIVE = timedelta(days=90)
 
 # HTTP dates have whole seconds: two stamps in one second must still differ.
 _LATER = case(
@@ -40,6 +43,19 @@ _CHANGE = (
     .values(changed_at=_LATER)
     .returning(held_pass.c.id)
 )
+_TOPIC = literal("pass:").concat(held_pass.c.id).label("topic")
+_ITS_CARD = (card.c.merchant_id == held_pass.c.merchant_id) & (
+    card.c.id == held_pass.c.card_id
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """Of `n_passes` passes, so many wait for a new look; `n_failing` not at first."""
+
+    n_passes: int
+    n_waiting: int
+    n_failing: int
 
 
 def add_pass(
@@ -89,15 +105,49 @@ def announce_passes(
 def announce_program(
     tx: Tx, merchant_id: MerchantId, program_id: ProgramId, now: datetime
 ) -> None:
-    """The program's look changed: the same for the passes of all its cards."""
+    """The program's look changed: the same for the passes of all its cards.
+
+    Those that are looked at come first: on a phone, and stamped lately.
+    """
     cards = select(card.c.id).where(
         card.c.merchant_id == merchant_id, card.c.program_id == program_id
     )
     mine = (held_pass.c.merchant_id == merchant_id) & held_pass.c.card_id.in_(cards)
     change = held_pass.update().where(mine).values(changed_at=_LATER)
     tx.execute(change, {"second": int(now.timestamp())})
-    topic = literal("pass:").concat(held_pass.c.id).label("topic")
-    announce_all(tx, select(held_pass.c.merchant_id, topic).where(mine), now)
+    place = case(
+        (held_pass.c.installed.is_(False), AT_LEISURE + 2),
+        (card.c.last_stamp_at >= now - ACTIVE, AT_LEISURE),
+        else_=AT_LEISURE + 1,
+    )
+    rows = (
+        select(held_pass.c.merchant_id, _TOPIC, place)
+        .select_from(held_pass.join(card, _ITS_CARD))
+        .where(held_pass.c.merchant_id == merchant_id, card.c.program_id == program_id)
+    )
+    announce_all(tx, rows, now)
+
+
+def count_behind(tx: Tx, merchant_id: MerchantId, program_id: ProgramId) -> Behind:
+    """How far a new look has got among the passes of a program."""
+    waits = (outbox.c.wanted > outbox.c.done) & outbox.c.dead.is_(False)
+    waits &= outbox.c.priority >= AT_LEISURE
+    row = tx.execute(
+        select(
+            func.count().label("n_passes"),
+            _how_many(waits).label("n_waiting"),
+            _how_many(waits & (outbox.c.attempts > 0)).label("n_failing"),
+        )
+        .select_from(
+            held_pass.join(card, _ITS_CARD).outerjoin(
+                outbox,
+                (outbox.c.merchant_id == held_pass.c.merchant_id)
+                & (outbox.c.topic == _TOPIC),
+            )
+        )
+        .where(held_pass.c.merchant_id == merchant_id, card.c.program_id == program_id)
+    ).one()
+    return Behind(row.n_passes, row.n_waiting or 0, row.n_failing or 0)
 
 
 def put_device(
@@ -172,6 +222,10 @@ def set_installed(tx: Tx, held: HeldPass, *, installed: bool) -> None:
     """Is the pass on any device?"""
     mine = (held_pass.c.merchant_id == held.merchant_id) & (held_pass.c.id == held.id)
     tx.execute(held_pass.update().where(mine).values(installed=installed))
+
+
+def _how_many(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.sum(case((condition, 1), else_=0))
 
 
 def _settle_installed(tx: Tx, held: HeldPass) -> None:

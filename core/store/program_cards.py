@@ -68,7 +68,23 @@ def extend_cards(
     """
     # A card is good until the last of all promises, so a later one simply wins.
     values = {"extended_to": end, "expires_at": end, "revision": card.c.revision + 1}
-    mine = (
+    mine = _ending(merchant_id, program_id, end, now)
+    return tx.execute(card.update().where(mine).values(values)).rowcount
+
+
+def count_ending(
+    tx: Tx, merchant_id: MerchantId, program_id: ProgramId, end: datetime, now: datetime
+) -> int:
+    """How many cards `extend_cards` would change."""
+    mine = _ending(merchant_id, program_id, end, now)
+    counted = select(func.count()).select_from(card).where(mine)
+    return int(tx.execute(counted).scalar_one())
+
+
+def _ending(
+    merchant_id: MerchantId, program_id: ProgramId, end: datetime, now: datetime
+) -> Any:
+    return (
         _of(merchant_id, program_id)
         & card.c.merged_into.is_(None)
         & card.c.next_card_id.is_(None)
@@ -79,7 +95,6 @@ def extend_cards(
             card.c.total == 0,
         )
     )
-    return tx.execute(card.update().where(mine).values(values)).rowcount
 
 
 def _of(merchant_id: MerchantId, program_id: ProgramId) -> Any:

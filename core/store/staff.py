@@ -11,8 +11,17 @@ from sqlalchemy import Row, select
 from core.database import Tx
 from core.ids import new_id
 from core.rules.types import MerchantId, Staff, StaffId
-from core.store.tables import api_key, merchant, session, staff
+from core.store.tables import api_key, device, merchant, session, staff
 from core.store.upsert import put_if_new
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One of the team as its list shows them; `left_at` for who is gone."""
+
+    staff: Staff
+    has_pin: bool
+    left_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +34,10 @@ class ApiKey:
 
 
 def staff_rows(tx: Tx, email: str) -> list[Row[Any]]:
-    """The staff rows with this address, one a merchant."""
-    statement = select(staff).where(staff.c.email == email.strip().lower())
+    """The staff rows with this address, one a merchant, without those who left."""
+    statement = select(staff).where(
+        staff.c.email == email.strip().lower(), staff.c.left_at.is_(None)
+    )
     return list(tx.execute(statement.order_by(staff.c.created_at)).all())
 
 
@@ -37,6 +48,58 @@ def find_staff(tx: Tx, merchant_id: MerchantId, email: str) -> Row[Any] | None:
             staff.c.merchant_id == merchant_id, staff.c.email == email.strip().lower()
         )
     ).first()
+
+
+def find_by_name(tx: Tx, merchant_id: MerchantId, name: str) -> Row[Any] | None:
+    """Who has no address and this name, or had; None where nobody has."""
+    return tx.execute(
+        select(staff)
+        .where(
+            staff.c.merchant_id == merchant_id,
+            staff.c.email.is_(None),
+            staff.c.name == name,
+        )
+        # Two of one name: one of them left before the other came.
+        .order_by(staff.c.left_at.is_not(None), staff.c.created_at.desc())
+        .limit(1)
+    ).first()
+
+
+def list_team(tx: Tx, merchant_id: MerchantId) -> list[Member]:
+    """Everybody who is or was on the team, in the order of their coming."""
+    rows = tx.execute(
+        select(staff)
+        .where(staff.c.merchant_id == merchant_id)
+        .order_by(staff.c.created_at, staff.c.id)
+    )
+    return [
+        Member(
+            staff=staff_of(row), has_pin=row.pin_mac is not None, left_at=row.left_at
+        )
+        for row in rows
+    ]
+
+
+def add_by_name(
+    tx: Tx, merchant_id: MerchantId, name: str, values: dict[str, Any], now: datetime
+) -> StaffId:
+    """Add somebody without an address; their id."""
+    # No password opens this: it is no hash at all.
+    row = {"id": new_id(now), "created_at": now, "password_hash": "-", **values}
+    tx.execute(staff.insert().values(merchant_id=merchant_id, name=name, **row))
+    return StaffId(row["id"])
+
+
+def staff_with_pin(tx: Tx, merchant_id: MerchantId, pin_mac: str) -> Staff | None:
+    """The one member of staff with this PIN who has not left, or None."""
+    row = tx.execute(
+        select(staff).where(
+            staff.c.merchant_id == merchant_id,
+            staff.c.pin_mac == pin_mac,
+            staff.c.left_at.is_(None),
+        )
+    ).first()
+    return None if row is None else staff_of(row)
 
 
 def put_staff(
@@ -65,14 +128,24 @@ def add_session(tx: Tx, row: dict[str, Any]) -> None:
 
 
 def session_row(tx: Tx, token_hash: str) -> Row[Any] | None:
-    """The session with its staff member's columns, or None."""
+    """The session with its staff member's columns and its device's end, or None."""
+    of_staff = (staff.c.merchant_id == session.c.merchant_id) & (
+        staff.c.id == session.c.staff_id
+    )
+    of_device = (device.c.merchant_id == session.c.merchant_id) & (
+        device.c.id == session.c.device_id
+    )
     return tx.execute(
-        select(session, staff.c.email, staff.c.name, staff.c.role)
-        .join(
-            staff,
-            (staff.c.merchant_id == session.c.merchant_id)
-            & (staff.c.id == session.c.staff_id),
+        select(
+            session,
+            staff.c.email,
+            staff.c.name,
+            staff.c.role,
+            staff.c.left_at,
+            device.c.revoked_at,
         )
+        .join(staff, of_staff)
+        .outerjoin(device, of_device)
         .where(session.c.token_hash == token_hash)
     ).first()
 
@@ -87,6 +160,16 @@ def update_session(tx: Tx, token_hash: str, **values: Any) -> None:
 def drop_session(tx: Tx, token_hash: str) -> None:
     """End a session for good."""
     tx.execute(session.delete().where(session.c.token_hash == token_hash))
+
+
+def drop_staff_sessions(
+    tx: Tx, merchant_id: MerchantId, staff_id: StaffId, *, on_devices: bool = False
+) -> int:
+    """Sign somebody out everywhere, or on the shops' devices; of how many browsers."""
+    mine = (session.c.merchant_id == merchant_id) & (session.c.staff_id == staff_id)
+    if on_devices:
+        mine &= session.c.device_id.is_not(None)
+    return tx.execute(session.delete().where(mine)).rowcount
 
 
 def drop_sessions_before(tx: Tx, before: datetime) -> int:

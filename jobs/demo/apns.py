@@ -66,6 +66,7 @@ class ApnsStandIn:
 
     `trust`: the authorities (PEM files) whose client certificates are let in.
     `goaway_after`: each connection is ended with GOAWAY after that many answers.
+    `mood`: what goes wrong with the next push, as a token's first letters; "": nothing.
     `unregistered_at`: the time that 410 carries; by default the time of the push.
     """
 
@@ -76,6 +77,7 @@ class ApnsStandIn:
         self.bell = Bell()
         self.on_push: Callable[[str, str], None] | None = None
         self.goaway_after: int | None = None
+        self.mood: Callable[[], str] = str
         self.unregistered_at: datetime | None = None
         self.clock = clock
         self._context = _tls(tls, trust)
@@ -181,12 +183,14 @@ class _Talk:
 
     def _answer(self, stream: int, headers: dict[str, str], body: bytearray) -> None:
         token = headers.get(":path", "").rpartition("/")[2]
-        status, reason = self._apns.answer(headers, self._topic)
+        mood = self._apns.mood()
+        status, reason = ANSWERS.get(mood) or self._apns.answer(headers, self._topic)
         if len(body) > _BIGGEST_PAYLOAD:
             status, reason = 413, "PayloadTooLarge"
-        if token.startswith(("rst", "hang")):
+        how = mood or token
+        if how.startswith(("rst", "hang")):
             status = 0
-        if token.startswith("rst"):
+        if how.startswith("rst"):
             self._h2.reset_stream(stream, ErrorCodes.INTERNAL_ERROR)
         elif status:
             self._say(stream, headers, status, reason)

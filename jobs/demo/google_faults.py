@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -22,12 +23,14 @@ class Fault:
 
 class Faults:
     """What shall go wrong. `latency` (seconds) goes before each answer of the API;
-    while `down`, every connection is cut.
+    while `down`, every connection is cut. `mood` gives what goes wrong with a request,
+    where nothing was ordered.
     """
 
     def __init__(self) -> None:
         self.latency = 0.0
         self.down = False
+        self.mood: Callable[[], Fault | None] = lambda: None
         self._ordered: list[Fault] = []
 
     def fail_next(
@@ -65,7 +68,7 @@ class Faults:
                 if fault.times <= 0:
                     self._ordered.remove(fault)
                 return fault
-        return None
+        return self.mood()
 
 
 def _cut(request: web.Request) -> web.Response:

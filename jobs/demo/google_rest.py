@@ -67,6 +67,7 @@ class GoogleRest:
         return [
             web.post("/token", self._give_token),
             web.post(kinds, self._insert),
+            web.get("/walletobjects/v1/loyaltyObject", self._list),
             web.get(kinds + "/{name}", self._get),
             web.patch(kinds + "/{name}", self._patch),
             web.put(kinds + "/{name}", self._put),
@@ -128,6 +129,21 @@ class GoogleRest:
     async def _get(self, request: web.Request) -> web.Response:
         kind, name = request.match_info["kind"], request.match_info["name"]
         return web.json_response(self.shelf.answer(kind, self.shelf.read(kind, name)))
+
+    async def _list(self, request: web.Request) -> web.Response:
+        # Paged by maxResults and token (reference: loyaltyobject/list).
+        query = request.query
+        found = self.shelf.list_objects(query.get("classId", ""))
+        first, most = int(query.get("token", "0")), int(query.get("maxResults", "0"))
+        after = first + (most or len(found))
+        page = found[first:after]
+        answer: Json = {
+            "resources": [self.shelf.answer("loyaltyObject", each) for each in page],
+            "pagination": {"resultsPerPage": len(page)},
+        }
+        if after < len(found):
+            answer["pagination"]["nextPageToken"] = str(after)
+        return web.json_response(answer)
 
     def _wrote(self, kind: str, kept: Json) -> web.Response:
         self._changed(kept["id"])

@@ -77,6 +77,12 @@ class Shelf:
             raise ErrorAnswer(404, "resourceNotFound", f"{kind} {name} not found.")
         return found
 
+    def list_objects(self, class_id: str) -> list[Json]:
+        """The objects of a class. Raises ErrorAnswer 404 where there is no such."""
+        self._check_id(class_id)
+        self._check_class(class_id)
+        return [o for o in self.objects.values() if o["classId"] == class_id]
+
     def insert(self, kind: str, body: Json) -> Json:
         """POST (errors: 409 for a taken id, 404 for an object without its class)."""
         name = str(body.get("id", ""))

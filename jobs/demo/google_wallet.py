@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from core.clock import Clock
 from jobs.demo.bell import Bell
 from jobs.demo.google_callbacks import CallbackSigner
+from jobs.demo.google_faults import Faults
 from jobs.demo.google_jwt import BadJwt, make_service_account, open_jwt
 from jobs.demo.google_rest import Call, GoogleRest
 from jobs.demo.google_shelf import Check, ErrorAnswer, Json, Shelf
@@ -148,6 +149,11 @@ class GoogleStandIn:
     def fail_next(self, status: int | None, reason: str = "", **how: Any) -> None:
         """Order failures: see `google_faults.Faults.fail_next`."""
         self._rest.faults.fail_next(status, reason, **how)
+
+    @property
+    def faults(self) -> Faults:
+        """What shall go wrong."""
+        return self._rest.faults
 
     def revoke_tokens(self) -> None:
         """Every access token given out so far answers 401 from now on."""

@@ -129,6 +129,24 @@ class LineStandIn:
         }
         return await self._happen(channel_id, user_id, "message", message=message)
 
+    async def send_place(
+        self, channel_id: str, user_id: str, latitude: float, longitude: float
+    ) -> Webhook:
+        """Send a location, as the quick reply for it does."""
+        place = {"latitude": latitude, "longitude": longitude}
+        line = {"type": "location", "title": "位置情報", "address": "", **place}
+        item = self.world.write(channel_id, user_id, "person", "text", line)
+        message = {"type": "location", "id": item.message_id, **place}
+        return await self._happen(channel_id, user_id, "message", message=message)
+
+    async def unsend(self, channel_id: str, user_id: str, message_id: str) -> Webhook:
+        """Take back a message of one's own."""
+        chat = self.world.chat(channel_id, user_id)
+        chat[:] = [item for item in chat if item.message_id != message_id]
+        self.world.bell.ring()
+        told = {"messageId": message_id}
+        return await self._happen(channel_id, user_id, "unsend", unsend=told)
+
     async def postback(
         self,
         channel_id: str,

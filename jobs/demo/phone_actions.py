@@ -14,12 +14,15 @@ from jobs.demo.line_world import Webhook
 from jobs.demo.pass_file import BadPass
 from jobs.demo.phone_parts import DemoParts
 from jobs.demo.phone_view import prefilled
+from jobs.demo.shop_file import PLACE
 
 PARTS = web.AppKey("PARTS", DemoParts)
 SAVED = web.AppKey("SAVED", list[str])
 WEB = web.AppKey("WEB", aiohttp.ClientSession)
 _SAVE_LINK = re.compile(r"/gp/v/save/([\w.=-]+)")
 _LONGEST_TEXT = 5000
+# Three kilometres to the north, in degrees.
+_SOME_WAY = 0.027
 
 routes = web.RouteTableDef()
 
@@ -32,6 +35,17 @@ async def say_text(request: web.Request) -> web.Response:
     if not text:
         raise web.HTTPBadRequest
     return _taken(await parts.line.say(parts.channel_id, parts.user_id, text))
+
+
+@routes.post("/place")
+async def send_place(request: web.Request) -> web.Response:
+    """Send where one is: in the shop, or `{"is_there": false}` some way off."""
+    body, parts = await request.json(), request.app[PARTS]
+    latitude, longitude = PLACE
+    if not body.get("is_there"):
+        latitude += _SOME_WAY
+    place = (parts.channel_id, parts.user_id, latitude, longitude)
+    return _taken(await parts.line.send_place(*place))
 
 
 @routes.post("/follow")

@@ -17,6 +17,7 @@ from core.links import line_url
 from core.rules.types import MerchantId
 from jobs.demo.phone import phone_app
 from jobs.demo.phone_parts import DemoParts, OpenCode
+from jobs.demo.shop_file import CLERK_PIN, OWNER_PIN
 from jobs.demo.world import (
     CHANNEL_ID,
     STAFF_EMAIL,
@@ -85,6 +86,7 @@ def demo_parts(world: World, service: Service, clock: Clock) -> DemoParts:
         settings_url=f"{url}/merchant/",
         staff_email=STAFF_EMAIL,
         staff_password=STAFF_PASSWORD,
+        staff_pin=OWNER_PIN,
     )
 
 
@@ -107,6 +109,7 @@ def _print_addresses(port: int) -> None:
   Till              http://localhost:{port}/till/
   Settings page     http://localhost:{port}/merchant/
   Sign in with      {STAFF_EMAIL}  /  {STAFF_PASSWORD}
+  Staff PINs        {OWNER_PIN} (owner)  {CLERK_PIN} (clerk)
 
   Ctrl-C ends it. No account anywhere, nothing leaves this machine.
 """

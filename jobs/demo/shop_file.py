@@ -9,6 +9,10 @@ from jobs.demo.certificates import AppleFiles
 PASS_TYPE_ID = "pass.example.aozora"  # noqa: S105 -- a name, no secret
 TEAM_ID = "ABCDE12345"
 ISSUER_ID = "3388000000000000000"
+PLACE = (35.6812, 139.7671)
+# For the till of a device: whoever types one is on shift.
+OWNER_PIN = "4071"
+CLERK_PIN = "5093"
 
 _FILE = """\
 [merchant]
@@ -52,13 +56,20 @@ thanks = "ご来店ありがとうございます!"
 [[shop]]
 key = "main"
 name = "本店"
-latitude = 35.6812
-longitude = 139.7671
+latitude = {place[0]}
+longitude = {place[1]}
 
 [[staff]]
 email = "{staff[0]}"
+name = "青山"
 role = "owner"
 password = "{staff[1]}"
+pin = "{owner_pin}"
+
+[[staff]]
+name = "佐藤"
+role = "clerk"
+pin = "{clerk_pin}"
 
 [[api_key]]
 name = "pos"
@@ -102,6 +113,9 @@ def write_shop_file(
             limit=limit,
             rewards="".join(_REWARD.format(at=at, name=name) for at, name in rewards),
             staff=staff,
+            place=PLACE,
+            owner_pin=OWNER_PIN,
+            clerk_pin=CLERK_PIN,
         )
     )
     file.chmod(0o600)

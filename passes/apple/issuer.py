@@ -71,17 +71,25 @@ class AppleIssuer:
             team_id=signer.team_id,
             public_url=self._links.public_url,
             card_url=self._links.card(face.code),
+            page_url=self._links.holder(held.id),
         )
         pictures = await self._pictures(face)
         return build_pkpass(content.info, pictures, content.strings, signer)
 
-    async def refresh(self, held: HeldPass, face: CardFace, now: datetime) -> None:
+    async def refresh(
+        self,
+        held: HeldPass,
+        face: CardFace,
+        now: datetime,
+        *,
+        at_leisure: bool = False,
+    ) -> None:
         """Push to every phone that holds the pass; forget those that are gone.
 
         Raises DeliveryError when one of them is to be tried again, or when nothing of
         this merchant's can be pushed (`halts`).
         """
-        del face
+        del face, at_leisure
         if not held.push_tokens:
             return
         connection = await self._connections.of(held.merchant_id, now)
@@ -94,9 +102,16 @@ class AppleIssuer:
                 await self._forget(held, token, outcome)
         _raise_failures(outcomes)
 
-    async def void(self, held: HeldPass, face: CardFace, now: datetime) -> None:
+    async def void(
+        self,
+        held: HeldPass,
+        face: CardFace,
+        now: datetime,
+        *,
+        at_leisure: bool = False,
+    ) -> None:
         """Let the phones fetch the pass, whose face says that it is void."""
-        await self.refresh(held, face, now)
+        await self.refresh(held, face, now, at_leisure=at_leisure)
 
     def is_token(self, pass_id: PassId, token: str) -> bool:
         """Is it the secret inside this pass, which only its holder knows?"""

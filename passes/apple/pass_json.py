@@ -11,11 +11,18 @@ from functools import cache, lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from core.card_lines import (
+    last_stamp_line,
+    rewards_lines,
+    shops_lines,
+    vouchers_lines,
+)
 from core.card_words import say_card
+from core.news_words import say_last_news
 from core.rules.colours import legible, rgb
 from core.rules.face import CardFace
-from core.rules.types import Language, Voucher
-from core.wording import LANGUAGES, say, say_last_day, say_time
+from core.rules.types import Language
+from core.wording import LANGUAGES, say, say_last_day
 
 _MAX_LOCATIONS = 10
 _SERVICE = "Smart Stamp Card"
@@ -40,10 +47,12 @@ def draw_pass(
     team_id: str,
     public_url: str,
     card_url: str,
+    page_url: str = "",
 ) -> PassContent:
     """The pass of a card; nobody's name is on it.
 
-    `card_url` goes into the barcode; the web service lies under `public_url`/apple.
+    `card_url` goes into the barcode, `page_url` (its holder's page) on the back; the
+    web service lies under `public_url`/apple.
     """
     words = _Words(face)
     paper, ink = _colours(face.look.background, face.look.foreground)
@@ -67,7 +76,7 @@ def draw_pass(
             # No primary field: it would be drawn over the stamps in the strip.
             "secondaryFields": [_next(words, face)],
             "auxiliaryFields": _auxiliary(words, face),
-            "backFields": _back(words, face, public_url, card_url),
+            "backFields": _back(words, face, public_url, page_url or card_url),
         },
     }
     return PassContent(info=info | _when_and_where(words, face), strings=words.strings)
@@ -83,17 +92,16 @@ def _qr(message: str, alt_text: str) -> Json:
 
 
 def _count(words: _Words, face: CardFace) -> Json:
-    # The only field with a changeMessage: of several that change at once, the lock
-    # screen would say no more than "Store card changed".
+    # Beside fresh news the only field with a changeMessage: of several that change at
+    # once, the lock screen would say no more than "Store card changed".
     ready = len(face.vouchers)
     if ready:
         message = words.say("apple.changed_ready", n=ready)
     else:
         message = words.label("card.changed")
     count = say("card.count", "ja", balance=face.balance, goal=face.goal)
-    return _field("stamps", words.label("card.stamps"), count) | {
-        "changeMessage": message
-    }
+    field = _field("stamps", words.label("card.stamps"), count)
+    return field if _is_of_news(face) else field | {"changeMessage": message}
 
 
 def _next(words: _Words, face: CardFace) -> Json:
@@ -117,25 +125,43 @@ def _auxiliary(words: _Words, face: CardFace) -> list[Json]:
     return fields
 
 
-def _back(words: _Words, face: CardFace, public_url: str, card_url: str) -> list[Json]:
+def _back(words: _Words, face: CardFace, public_url: str, page_url: str) -> list[Json]:
     # The pass's own contact and the service's: Apple wants both on the back.
     contact = "\n".join(filter(None, (face.merchant_name, face.contact)))
     rows = (
         ("standing", "apple.standing", words.put(lambda t: _standing(face, t))),
-        ("vouchers", "card.rewards", words.put(lambda t: _vouchers(face, t))),
+        ("vouchers", "card.rewards", words.put(lambda t: vouchers_lines(face, t))),
         ("program", "apple.program", words.plain(face.program_name)),
         ("guide", "card.guide", words.plain(face.guide.strip())),
-        ("rewards", "card.rewards", words.put(lambda t: _rewards(face, t))),
+        ("rewards", "card.rewards", words.put(lambda t: rewards_lines(face, t))),
         ("member", "apple.member", words.plain(face.member_no)),
-        ("last", "apple.last_stamp", words.put(lambda t: _last_stamp(face, t))),
-        ("shops", "card.shops", words.plain("\n".join(s.name for s in face.shops))),
-        ("page", "apple.page", card_url),
+        ("last", "pass.last_stamp", words.put(lambda t: last_stamp_line(face, t))),
+        ("shops", "card.shops", words.plain(shops_lines(face))),
+        ("page", "pass.page", page_url),
         ("contact", "card.contact", words.plain(contact)),
         ("service", "apple.service", f"{_SERVICE}\n{public_url}"),
     )
-    return [
+    found = [
         _field(key, words.label(label), value) for key, label, value in rows if value
     ]
+    return [_news(words, face), *found]
+
+
+def _news(words: _Words, face: CardFace) -> Json:
+    # Always there: a lock screen tells of a field that changes, not of one that comes.
+    # It keeps what it said, so that with a stamp the count alone changes.
+    last, zone = face.news, face.timezone
+    title = words.label("notices.pass.title")
+    if last is None:
+        return _field("news", title, words.label("notices.pass.none"))
+    said = words.put(lambda language: say_last_news(last, zone, language))
+    field = _field("news", title, said)
+    return field | {"changeMessage": "%@"} if _is_of_news(face) else field
+
+
+def _is_of_news(face: CardFace) -> bool:
+    """Is it the news that this state of the pass is about?"""
+    return face.news is not None and face.news.is_new
 
 
 def _when_and_where(words: _Words, face: CardFace) -> Json:
@@ -164,32 +190,6 @@ def _standing(face: CardFace, language: Language) -> str:
     if face.state == "active" and not face.is_full and not face.ranked_up:
         return ""
     return say_card(face, language).first
-
-
-def _vouchers(face: CardFace, language: Language) -> str:
-    return "\n".join(_voucher(face, voucher, language) for voucher in face.vouchers)
-
-
-def _voucher(face: CardFace, voucher: Voucher, language: Language) -> str:
-    line = say("card.voucher", language, name=voucher.name, number=voucher.number)
-    if voucher.expires_at is None:
-        return line
-    day = say_last_day(voucher.expires_at, face.timezone, language)
-    return f"{line} {say('card.voucher_until', language, day=day)}"
-
-
-def _rewards(face: CardFace, language: Language) -> str:
-    lines = (
-        say("apple.reward", language, at=reward.at, name=reward.name)
-        for reward in face.rewards
-    )
-    return "\n".join(lines)
-
-
-def _last_stamp(face: CardFace, language: Language) -> str:
-    if face.last_stamp_at is None:
-        return ""
-    return say_time(face.last_stamp_at, face.timezone, language)
 
 
 def _field(key: str, label: str, value: str) -> Json:

@@ -6,7 +6,7 @@ https://developers.google.com/wallet/retail/loyalty-cards/resources/error-codes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -25,6 +25,9 @@ CLASS: Kind = "loyaltyClass"
 OBJECT: Kind = "loyaltyObject"
 # "exists": an insert found its id taken; "missing": no such object, or no such class.
 Outcome = Literal["done", "exists", "missing"]
+
+# How many objects of a class are listed at once.
+PAGE = 500
 
 _TIMEOUT = aiohttp.ClientTimeout(total=8)
 _RATE_REASONS = {"rateLimitExceeded", "userRateLimitExceeded", "concurrentLimitReached"}
@@ -90,13 +93,16 @@ class GoogleApi:
         kind: Kind,
         resource_id: str,
         body: Mapping[str, Any],
+        *,
+        at_leisure: bool = False,
     ) -> Outcome:
         """Merge `body` into it: arrays are replaced whole, null deletes.
 
         Where the budget of notifications is used up, Google refuses the whole update:
         then it is repeated at once without one.
         """
-        answer = await self._call(account, "PATCH", kind, resource_id, body)
+        slow = at_leisure
+        answer = await self._call(account, "PATCH", kind, resource_id, body, slow=slow)
         if answer.reason == "quotaExceeded" and "notifyPreference" in body:
             log.info("google_notification_budget_spent", resource=resource_id)
             quiet = {k: v for k, v in body.items() if k != "notifyPreference"}
@@ -104,10 +110,38 @@ class GoogleApi:
         return _outcome(answer)
 
     async def update(
-        self, account: ServiceAccount, kind: Kind, body: Mapping[str, Any]
+        self,
+        account: ServiceAccount,
+        kind: Kind,
+        body: Mapping[str, Any],
+        *,
+        at_leisure: bool = False,
     ) -> Outcome:
         """PUT it: everything that `body` does not name is cleared."""
-        return _outcome(await self._call(account, "PUT", kind, body["id"], body))
+        name, slow = body["id"], at_leisure
+        return _outcome(await self._call(account, "PUT", kind, name, body, slow=slow))
+
+    async def list_objects(
+        self, account: ServiceAccount, class_id: str
+    ) -> AsyncIterator[list[dict[str, Any]]]:
+        """All objects of a class, page by page, with `id` and `hasUsers` only."""
+        query = {
+            "classId": class_id,
+            "maxResults": str(PAGE),
+            "fields": "pagination,resources(id,hasUsers)",
+        }
+        while True:
+            answer = await self._call(
+                account, "GET", OBJECT, class_id, None, query=query, slow=True
+            )
+            if _outcome(answer) == "missing":
+                return
+            found = answer.body.get("resources")
+            yield [each for each in found or () if isinstance(each, dict)]
+            token = (answer.body.get("pagination") or {}).get("nextPageToken")
+            if not token or token == query.get("token"):
+                return
+            query["token"] = str(token)
 
     async def get(
         self, account: ServiceAccount, kind: Kind, resource_id: str
@@ -123,14 +157,20 @@ class GoogleApi:
         kind: Kind,
         resource_id: str,
         body: Mapping[str, Any] | None,
+        *,
+        query: Mapping[str, str] | None = None,
+        slow: bool = False,
     ) -> _Answer:
         url = f"{self._base}/{kind}"
-        if method != "POST":
+        if method != "POST" and query is None:
             url = f"{url}/{resource_id}"
         pace = self._paces.setdefault(resource_id.partition(".")[0], Pace())
-        answer = await self._send(account, pace, method, url, body)
+        take = pace.take_at_leisure if slow else pace.take
+        await take()
+        answer = await self._send(account, method, url, body, query)
         if answer.status == _UNAUTHORIZED:
-            answer = await self._send(account, pace, method, url, body)
+            await take()
+            answer = await self._send(account, method, url, body, query)
         if answer.is_rate_limited:
             pace.slow_down()
         return answer
@@ -138,17 +178,17 @@ class GoogleApi:
     async def _send(
         self,
         account: ServiceAccount,
-        pace: Pace,
         method: str,
         url: str,
         body: Mapping[str, Any] | None,
+        query: Mapping[str, str] | None,
     ) -> _Answer:
-        await pace.take()
         token = await self._tokens.get(account)
         try:
             async with self._session.request(
                 method,
                 url,
+                params=query,
                 json=body,
                 headers={"Authorization": f"Bearer {token}"},
                 timeout=_TIMEOUT,

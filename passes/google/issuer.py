@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,13 +14,14 @@ import aiohttp
 import structlog
 
 from core.actions.cards import ledger
+from core.actions.passes import load_blank
 from core.clock import Clock
 from core.config import Settings
 from core.database import Database
 from core.errors import DeliveryError
 from core.links import Links
 from core.rules.face import CardFace
-from core.rules.types import HeldPass, MerchantId, PassId
+from core.rules.types import HeldPass, MerchantId, PassId, ProgramId
 from core.vault import Vault
 from passes.art import picture_path
 from passes.google.api import OBJECT, GoogleApi
@@ -29,7 +30,14 @@ from passes.google.classes import Classes
 from passes.google.connection import Connection, Connections
 from passes.google.heard import HeardEvents
 from passes.google.notice import NOTIFY, may_ring
-from passes.google.objects import Json, bare, loyalty_object, object_id, volatile
+from passes.google.objects import (
+    Json,
+    bare,
+    class_id,
+    loyalty_object,
+    pass_of,
+    volatile,
+)
 from passes.google.root_keys import RootKeys
 from passes.google.save_link import lean_link, skinny_link
 
@@ -68,7 +76,7 @@ class GoogleIssuer:
         self._public_url = settings.public_url
         self._connections = Connections(db, vault)
         self._api = GoogleApi(session, settings, self._real_time)
-        self._classes = Classes(self._api, settings.public_url)
+        self._classes = Classes(self._api, settings.public_url, self._load_blank)
         self._roots = RootKeys(
             session, settings.google_callback_keys_url, self._real_time
         )
@@ -80,11 +88,17 @@ class GoogleIssuer:
         """Has the merchant entered a Google issuer? Google itself is not asked."""
         return await self._connections.credentials(merchant_id) is not None
 
-    async def publish_class(self, face: CardFace, now: datetime) -> None:
-        """Tell Google the program's look, whatever it has. Raises DeliveryError."""
-        del now
-        connection = await self._connections.of(face.merchant_id)
-        await self._classes.publish(connection, face)
+    async def publish_class(
+        self, merchant_id: MerchantId, program_id: ProgramId
+    ) -> None:
+        """Tell Google the program's newest look, whatever it has.
+
+        Nothing for a merchant without Google. Raises DeliveryError.
+        """
+        if not await self.configured(merchant_id):
+            return
+        connection = await self._connections.of(merchant_id)
+        await self._classes.publish(connection, merchant_id, program_id)
 
     async def add_link(self, held: HeldPass, face: CardFace, now: datetime) -> str:
         """The URL that saves this pass, within `budget` seconds.
@@ -103,7 +117,14 @@ class GoogleIssuer:
         origin = "{0.scheme}://{0.netloc}".format(urlsplit(self._public_url))
         return link(connection.account, thing, origin=origin, now=self._real_time())
 
-    async def refresh(self, held: HeldPass, face: CardFace, now: datetime) -> None:
+    async def refresh(
+        self,
+        held: HeldPass,
+        face: CardFace,
+        now: datetime,
+        *,
+        at_leisure: bool = False,
+    ) -> None:
         """PATCH everything that a stamp can change. Raises DeliveryError."""
         lane = self._lane(held)
         connection = await self._connections.of(held.merchant_id)
@@ -112,11 +133,11 @@ class GoogleIssuer:
         async with lane.lock:
             if held.changed_at < lane.sent:
                 return
-            await self._classes.ensure(connection, face)
+            await self._ensure(connection, face)
             thing = self._draw(connection, held, face)
             patch = volatile(thing) | notify
             outcome = await self._api.patch(
-                connection.account, OBJECT, thing["id"], patch
+                connection.account, OBJECT, thing["id"], patch, at_leisure=at_leisure
             )
             if outcome == "missing":
                 await self._insert(connection, face, thing)
@@ -129,7 +150,14 @@ class GoogleIssuer:
         """
         self._run_behind(self.refresh(held, face, now))
 
-    async def void(self, held: HeldPass, face: CardFace, now: datetime) -> None:
+    async def void(
+        self,
+        held: HeldPass,
+        face: CardFace,
+        now: datetime,
+        *,
+        at_leisure: bool = False,
+    ) -> None:
         """Take the pass back: INACTIVE, and empty, since Google deletes nothing.
 
         Raises DeliveryError. A pass that Google never had stays unknown to it.
@@ -139,17 +167,31 @@ class GoogleIssuer:
         connection = await self._connections.of(held.merchant_id)
         async with lane.lock:
             shell = bare(face, held, issuer_id=connection.issuer_id)
-            await self._api.update(connection.account, OBJECT, shell)
+            await self._api.update(
+                connection.account, OBJECT, shell, at_leisure=at_leisure
+            )
 
-    async def is_saved(self, held: HeldPass) -> bool | None:
-        """Does anybody have the pass? None: Google does not know it.
+    async def list_saved(
+        self, merchant_id: MerchantId, program_id: ProgramId
+    ) -> AsyncIterator[Mapping[PassId, bool]]:
+        """Page by page, of which passes of a program Google says that somebody has it.
 
-        Callbacks have been silent for months, so a nightly job asks.
+        Callbacks have been silent for months, so a nightly job asks. DeliveryError.
         """
-        connection = await self._connections.of(held.merchant_id)
-        name = object_id(connection.issuer_id, held.id)
-        found = await self._api.get(connection.account, OBJECT, name)
-        return None if found is None else found.get("hasUsers") is True
+        if not await self.configured(merchant_id):
+            return
+        connection = await self._connections.of(merchant_id)
+        issuer_id = connection.issuer_id
+        of_class = class_id(issuer_id, program_id)
+        async for page in self._api.list_objects(connection.account, of_class):
+            found = {
+                pass_of(issuer_id, str(thing.get("id", ""))): thing for thing in page
+            }
+            yield {
+                pass_id: thing.get("hasUsers") is True
+                for pass_id, thing in found.items()
+                if pass_id is not None
+            }
 
     async def read_callback(
         self, merchant_id: MerchantId, raw: bytes
@@ -178,7 +220,7 @@ class GoogleIssuer:
         async with lane.lock:
             if held.changed_at < lane.sent:
                 return
-            await self._classes.ensure(connection, face)
+            await self._ensure(connection, face)
             thing = self._draw(connection, held, face)
             await self._insert(connection, face, thing)
             lane.sent = held.changed_at
@@ -189,7 +231,7 @@ class GoogleIssuer:
         account = connection.account
         outcome = await self._api.insert(account, OBJECT, thing)
         if outcome == "missing":
-            await self._classes.publish(connection, face)
+            await self._classes.publish(connection, face.merchant_id, face.program_id)
             outcome = await self._api.insert(account, OBJECT, thing)
         if outcome == "exists":
             whole = thing | volatile(thing)
@@ -197,12 +239,22 @@ class GoogleIssuer:
         if outcome != "done":
             raise DeliveryError("Google Wallet neither makes nor finds the pass")
 
+    async def _ensure(self, connection: Connection, face: CardFace) -> None:
+        await self._classes.ensure(connection, face.merchant_id, face.program_id)
+
+    async def _load_blank(
+        self, merchant_id: MerchantId, program_id: ProgramId
+    ) -> CardFace | None:
+        now = self._clock.now()
+        return await self._db.read(load_blank, merchant_id, program_id, now)
+
     def _draw(self, connection: Connection, held: HeldPass, face: CardFace) -> Json:
         return loyalty_object(
             face,
             held,
             issuer_id=connection.issuer_id,
             card_url=self._links.card(face.code),
+            page_url=self._links.holder(held.id),
             hero_url=self._public_url + picture_path(face, "hero"),
         )
 

@@ -6,12 +6,18 @@ and /loyaltyobject. Lists and translations are always sent whole: a PATCH merges
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from core.card_lines import (
+    last_stamp_line,
+    rewards_lines,
+    shops_lines,
+    vouchers_lines,
+)
 from core.card_words import say_card, say_stopped
+from core.news_words import say_last_news
 from core.rules.face import CardFace, FaceState
 from core.rules.types import (
     HeldPass,
@@ -19,7 +25,8 @@ from core.rules.types import (
     PassId,
     ProgramId,
 )
-from core.wording import say, say_last_day
+from core.wording import say
+from passes.google.cut import cut
 from passes.google.template import NEXT, ROW, template
 
 # What a PATCH after a stamp sends. Barcode and number never change; they are among it
@@ -32,6 +39,7 @@ VOLATILE = (
     "secondaryLoyaltyPoints",
     "heroImage",
     "textModulesData",
+    "linksModuleData",
     "validTimeInterval",
 )
 _NAME, _LABEL, _ACCOUNT_LABEL, _HEADER, _BODY, _LINK = 20, 9, 15, 35, 500, 20
@@ -78,8 +86,8 @@ def loyalty_class(
         "id": class_id(issuer_id, face.program_id),
         # On every write: Google turns it into APPROVED and refuses that one from us.
         "reviewStatus": "UNDER_REVIEW",
-        "issuerName": _cut(face.merchant_name, _NAME),
-        "programName": _cut(face.program_name, _NAME),
+        "issuerName": cut(face.merchant_name, _NAME),
+        "programName": cut(face.program_name, _NAME),
         "programLogo": _image(logo_url, _localised(face, lambda _: face.program_name)),
         "heroImage": _image(hero_url, _localised(face, lambda _: face.program_name)),
         "hexBackgroundColor": face.look.background.lower(),
@@ -91,7 +99,8 @@ def loyalty_class(
         "multipleDevicesAndHoldersAllowedStatus": "ONE_USER_ALL_DEVICES",
         "callbackOptions": {"url": callback_url},
         "classTemplateInfo": template(),
-        "textModulesData": _class_texts(face),
+        # Empty, for classes that had some: every text differs between versions.
+        "textModulesData": [],
         "linksModuleData": {"uris": _contact(face)},
         "merchantLocations": [
             {"latitude": shop.latitude, "longitude": shop.longitude}
@@ -102,19 +111,27 @@ def loyalty_class(
 
 
 def loyalty_object(
-    face: CardFace, held: HeldPass, *, issuer_id: str, card_url: str, hero_url: str
+    face: CardFace,
+    held: HeldPass,
+    *,
+    issuer_id: str,
+    card_url: str,
+    hero_url: str,
+    page_url: str = "",
 ) -> Json:
     """The whole object of a pass: no name and no LINE id leaves the house with it.
 
-    `card_url` goes into the barcode; `hero_url` is the picture of this many stamps.
+    `card_url` goes into the barcode; `hero_url` is the picture of this many stamps,
+    `page_url` the holder's page.
     """
+    page = page_url or card_url
     picture = _sentence("card.picture", balance=face.balance, goal=face.goal)
     count = say("card.count", "ja", balance=face.balance, goal=face.goal)
     thing: Json = {
         "id": object_id(issuer_id, held.id),
         "classId": class_id(issuer_id, face.program_id),
         "state": _STATES[face.state],
-        "accountId": _cut(face.member_no, _NAME),
+        "accountId": cut(face.member_no, _NAME),
         "barcode": {
             "type": "QR_CODE",
             "value": card_url,
@@ -128,6 +145,7 @@ def loyalty_object(
         ),
         "heroImage": _image(hero_url, _localised(face, picture)),
         "textModulesData": _texts(face),
+        "linksModuleData": {"uris": [_link("page", face, page, "pass.page")]},
     }
     if face.expires_at is not None:
         end = face.expires_at.astimezone(ZoneInfo(face.timezone))
@@ -164,12 +182,6 @@ def bare(face: CardFace, held: HeldPass, *, issuer_id: str) -> Json:
     }
 
 
-def _class_texts(face: CardFace) -> list[Json]:
-    if not face.guide:
-        return []
-    return [_text("guide", face, _sentence("card.guide"), lambda _: face.guide)]
-
-
 def _contact(face: CardFace) -> list[Json]:
     contact = face.contact.strip()
     if contact.startswith(("https://", "http://", "mailto:", "tel:")):
@@ -180,15 +192,17 @@ def _contact(face: CardFace) -> list[Json]:
         uri = "tel:" + "".join(letter for letter in contact if letter in "+0123456789")
     else:
         return []
-    words = _sentence("card.contact")
-    return [
-        {
-            "id": "contact",
-            "uri": uri,
-            "description": _plain(face, words, _LINK),
-            "localizedDescription": _localised(face, words, _LINK),
-        }
-    ]
+    return [_link("contact", face, uri, "card.contact")]
+
+
+def _link(name: str, face: CardFace, uri: str, title: str) -> Json:
+    words = _sentence(title)
+    return {
+        "id": name,
+        "uri": uri,
+        "description": _plain(face, words, _LINK),
+        "localizedDescription": _localised(face, words, _LINK),
+    }
 
 
 def _texts(face: CardFace) -> list[Json]:
@@ -206,12 +220,27 @@ def _texts(face: CardFace) -> list[Json]:
         title = _sentence("card.next_stamp")
         left = _text("spend", face, title, lambda t: say_card(face, t).spend_short)
         texts.append(left)
-    if face.vouchers:
-        lines = _text(
-            "vouchers", face, _sentence("card.rewards"), lambda t: _vouchers(face, t)
-        )
-        texts.append(lines)
+    texts += _back(face)
+    if (last := face.news) is not None:
+        title, zone = _sentence("notices.pass.title"), face.timezone
+        texts.append(_text("news", face, title, lambda t: say_last_news(last, zone, t)))
     return texts
+
+
+def _back(face: CardFace) -> list[Json]:
+    """What is read on the details page only, as on the back of Apple's pass."""
+    rows: tuple[tuple[str, str, Words], ...] = (
+        ("vouchers", "card.rewards", lambda t: vouchers_lines(face, t)),
+        ("guide", "card.guide", lambda _: face.guide.strip()),
+        ("rewards", "card.rewards", lambda t: rewards_lines(face, t)),
+        ("last", "pass.last_stamp", lambda t: last_stamp_line(face, t)),
+        ("shops", "card.shops", lambda _: shops_lines(face)),
+    )
+    return [
+        _text(name, face, _sentence(title), words)
+        for name, title, words in rows
+        if words("ja")
+    ]
 
 
 def _circles(face: CardFace) -> str:
@@ -220,17 +249,6 @@ def _circles(face: CardFace) -> str:
     filled = min(face.balance, face.goal)
     row = "●" * filled + "○" * (face.goal - filled)
     return " ".join(row[at : at + 5] for at in range(0, len(row), 5))
-
-
-def _vouchers(face: CardFace, language: Language) -> str:
-    lines = []
-    for voucher in face.vouchers:
-        line = say("card.voucher", language, name=voucher.name, number=voucher.number)
-        if voucher.expires_at is not None:
-            day = say_last_day(voucher.expires_at, face.timezone, language)
-            line += " " + say("card.voucher_until", language, day=day)
-        lines.append(line)
-    return "\n".join(lines)
 
 
 def _points(face: CardFace, label: str, balance: Json) -> Json:
@@ -261,12 +279,12 @@ def _sentence(key: str, **values: object) -> Words:
 
 
 def _plain(face: CardFace, words: Words, limit: int) -> str:
-    return _cut(words(_languages(face)[0]), limit)
+    return cut(words(_languages(face)[0]), limit)
 
 
 def _localised(face: CardFace, words: Words, limit: int = _BODY) -> Json:
     said = [
-        {"language": language, "value": _cut(words(language), limit)}
+        {"language": language, "value": cut(words(language), limit)}
         for language in _languages(face)
     ]
     return {"defaultValue": said[0], "translatedValues": said[1:]}
@@ -274,17 +292,3 @@ def _localised(face: CardFace, words: Words, limit: int = _BODY) -> Json:
 
 def _languages(face: CardFace) -> tuple[Language, ...]:
     return face.languages or ("ja",)
-
-
-def _cut(text: str, limit: int) -> str:
-    if len(text) <= limit:
-        return text
-    short = text[: limit - 1]
-    # Never between a letter and its mark, nor inside a joined emoji.
-    while short and (_joins(text[len(short)]) or text[len(short) - 1] == "\u200d"):
-        short = short[:-1]
-    return (short or text[: limit - 1]).rstrip() + "…"
-
-
-def _joins(letter: str) -> bool:
-    return unicodedata.combining(letter) > 0 or letter in "\u200d\ufe0e\ufe0f"

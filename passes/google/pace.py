@@ -11,6 +11,8 @@ import asyncio
 RATE = 10.0
 BURST = 10
 SLOW_SECONDS = 60.0
+# What nobody waits for takes this part of it at most, and only what others leave.
+LEISURE_PART = 0.5
 
 
 class Pace:
@@ -21,6 +23,8 @@ class Pace:
         self._burst = burst
         self._due = 0.0
         self._slow_until = 0.0
+        self._leisure = asyncio.Lock()
+        self._leisure_due = 0.0
 
     async def take(self) -> None:
         """Wait for this caller's turn."""
@@ -31,6 +35,23 @@ class Pace:
         wait = due - now - (self._burst - 1) * interval
         if wait > 0:
             await asyncio.sleep(wait)
+
+    async def take_at_leisure(self) -> None:
+        """The same for one of very many, after everybody who is in a hurry."""
+        async with self._leisure:
+            while (wait := self._left()) > 0:  # noqa: ASYNC110 -- others move it
+                await asyncio.sleep(wait)
+            now = asyncio.get_running_loop().time()
+            pause = 1 / (self._rate * LEISURE_PART)
+            self._leisure_due = max(self._leisure_due, now) + pause
+            await self.take()
+
+    def _left(self) -> float:
+        """Seconds until the next one at leisure may go, as far as is known now."""
+        now = asyncio.get_running_loop().time()
+        interval = (2 if now < self._slow_until else 1) / self._rate
+        queue = self._due - now - (self._burst - 1) * interval
+        return max(queue, self._leisure_due - now)
 
     def slow_down(self) -> None:
         """Google says it is too much: half the rate for a minute, and no burst now."""

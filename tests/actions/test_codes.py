@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 
+from core.actions.cards import load_entry
 from core.actions.codes import MAX_SHOP_TRIES, MAX_TRIES
 from core.actions.grant import grant_stamps
 from core.actions.printed import (
@@ -174,6 +176,34 @@ async def test_a_radius_needs_a_place_and_sense(counter, db, shop, clock):
         )
 
 
+async def test_the_same_key_is_the_same_poster_and_asks_nothing_else(counter, db, shop):
+    def made(**values):
+        told = {"radius_m": None, "staff_id": None, "key": "tap"}
+        return counter.make(make_printed_code, **(told | values))
+
+    one, same = await asyncio.gather(made(), made())
+    assert one == same
+    assert await db.read(printed_codes, shop.merchant.id) == [one]
+    for other in ({"stamps": 2}, {"radius_m": 100}):
+        with pytest.raises(Invalid) as error:
+            await made(**other)
+        assert list(error.value.problems) == ["key"]
+
+
+@pytest.mark.parametrize("kind", ["printed", "receipt", "line"])
+async def test_the_history_tells_what_came_by_paper(counter, db, shop, kind):
+    if kind == "receipt":
+        batch = await counter.receipts(count=1)
+        [code] = await db.read(receipt_codes, shop.merchant.id, batch.id)
+    elif kind == "printed":
+        code = await counter.poster()
+    else:
+        code = await counter.window()
+    granted = await counter.send(code)
+    entry = await db.read(load_entry, shop.merchant.id, granted.entry_id)
+    assert (entry.kind, entry.how) == ("stamp", kind)
+
+
 # --- receipts ---------------------------------------------------------------------
 
 
@@ -236,6 +266,21 @@ async def test_the_same_key_makes_one_batch(counter, db, shop):
 async def test_a_batch_that_makes_no_sense_is_refused(counter, wrong, field):
     with pytest.raises(Invalid, match=field):
         await counter.receipts(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("until", "why"),
+    [
+        (date(2026, 11, 22), "invalid.past"),
+        (date(1, 1, 1), "invalid.past"),
+        (date(2036, 11, 21), "invalid.until"),
+        (date(9999, 12, 31), "invalid.until"),
+    ],
+)
+async def test_receipts_end_within_ten_years_or_never(counter, until, why):
+    with pytest.raises(Invalid) as error:
+        await counter.receipts(until=until)
+    assert error.value.problems["until"][0] == why
 
 
 # --- guessing ---------------------------------------------------------------------

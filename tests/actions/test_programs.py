@@ -16,6 +16,7 @@ from core.actions.programs import (
     archive_program,
     lengthen_expiry,
     pause_program,
+    preview_lengthen,
     programs_with_counts,
     reopen_program,
 )
@@ -264,6 +265,27 @@ async def test_a_card_that_never_had_a_stamp_gets_the_new_last_day(db, vault, cl
 
     assert isinstance(await desk.stamp(card_id), Granted)
     assert (await desk.card(card_id)).expires_at == end_of(date(2027, 6, 30))
+
+
+async def test_the_preview_counts_what_is_then_lengthened(db, vault, clock):
+    desk = await office(db, vault, clock, expires=MONTH)
+    for number in (1, 2):
+        await desk.stamp(await desk.join(number))
+    await desk.join(3)
+    told = {
+        "merchant_id": desk.shop.merchant.id,
+        "program_id": desk.shop.program.id,
+        "now": clock.now(),
+    }
+    for until in (date(2026, 11, 24), date(2027, 6, 30), date(2027, 6, 30)):
+        counted = await db.read(preview_lengthen, **told, until=until)
+        assert await desk.lengthen(until) == counted
+    assert counted == 0
+    with pytest.raises(Invalid):
+        await db.read(preview_lengthen, **told, until=date(2026, 11, 22))
+    gone = told | {"program_id": ProgramId("01ARZ3NDEKTSV4RRFFQ69G5FAV")}
+    with pytest.raises(NotFound):
+        await db.read(preview_lengthen, **gone, until=date(2027, 6, 30))
 
 
 async def test_passes_hear_of_it_and_the_log_says_how_many(db, vault, clock):

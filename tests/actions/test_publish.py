@@ -89,7 +89,8 @@ async def test_a_new_look_reaches_every_card_and_pass(db, vault, clock):
     ) == ("#0044AA", 2, 3)
     assert view.held.changed_at > held.changed_at
     due = await db.write(take_deliveries, 10, 60, clock.now())
-    assert [f"pass:{held.id}"] == [delivery.topic for delivery in due]
+    topics = [f"class:{shop.program.id}", f"pass:{held.id}"]
+    assert topics == [delivery.topic for delivery in due]
 
 
 async def test_a_lowered_goal_completes_the_cards_that_are_there(db, vault, clock):

@@ -20,7 +20,7 @@ from core.store.tables import inbox, ledger_entry
 from core.vault import Vault
 from jobs.demo.line_platform import LineStandIn
 from jobs.demo.line_world import ChatItem
-from tests.bot.sdk_models import problems_of
+from tests.bot.sdk_models import Judge
 from tests.builders import BuiltShop
 from tests.conftest import ManualClock
 from webhooks import line as webhook
@@ -45,7 +45,8 @@ class LineHouse:
         self.vault, self.links, self._settings = vault, links, settings
         self.line = LineStandIn(clock, deadline=20)
         # Whatever is sent in any test must be what LINE's own models know.
-        self.line.world.check = problems_of
+        self._judge = Judge()
+        self.line.world.check = self._judge
         self.api: LineApi
         self.server: TestServer
         self._running: asyncio.Task[None] | None = None
@@ -54,6 +55,8 @@ class LineHouse:
         await self.line.start()
         urls = {"line_api_url": self.line.url, "line_data_api_url": self.line.url}
         self.api = LineApi(self._settings.model_copy(update=urls), **limits)
+        # The SDK takes long to load, and no test is about that.
+        await self.api.open()
         app = web.Application()
         app[DB], app[CLOCK], app[VAULT] = self.db, self.clock, self.vault
         app.add_routes(webhook.routes)
@@ -82,6 +85,7 @@ class LineHouse:
         await self.api.close()
         await self.server.close()
         await self.line.stop()
+        assert self._judge.found == []
 
     # --- what is said and done ------------------------------------------------------
 

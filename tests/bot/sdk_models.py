@@ -27,6 +27,21 @@ def problems_of(message: dict[str, Any]) -> list[str]:
     return found + list(_too_long(message))
 
 
+class Judge:
+    """Refuses as LINE would what LINE would not take, and remembers it.
+
+    For who is refused says it in plain words: nobody would notice in the chat.
+    """
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+
+    def __call__(self, message: dict[str, Any]) -> list[str]:
+        problems = problems_of(message)
+        self.found += [f"{problem}: {message}" for problem in problems]
+        return problems
+
+
 def _too_long(message: dict[str, Any]) -> Iterator[str]:
     if message["type"] == "text":
         n = limits.utf16_length(message["text"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from functools import cache
 from importlib.resources import files
 
 import pytest
@@ -43,12 +44,21 @@ def test_languages_fall_back_to_english_and_silence_to_japanese(tag, language):
 def blanks(key, language):
     """The blanks of a sentence; `n` may be spelt out in one language."""
     found = None
-    for file in files("core").joinpath("text").iterdir():
-        if not file.name.endswith(f"{language}.toml"):
-            continue
-        node = tomllib.loads(file.read_text(encoding="utf-8"))
+    for whole in texts(language):
+        node = whole
         for part in key.split("."):
             node = node.get(part) if isinstance(node, dict) else None
         found = node if found is None else found
     text = found["other"] if isinstance(found, dict) else found
     return set(re.findall(r"{(\w+)", text)) - {"n"}
+
+
+@cache
+def texts(language):
+    """What is in each file of that language. Read once: there are many sentences."""
+    found = files("core").joinpath("text").iterdir()
+    return [
+        tomllib.loads(file.read_text(encoding="utf-8"))
+        for file in found
+        if file.name.endswith(f"{language}.toml")
+    ]

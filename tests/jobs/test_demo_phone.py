@@ -127,6 +127,17 @@ async def test_a_newcomer_walks_the_three_steps(sample, web):
         assert picture.content_type == "image/png"
 
 
+async def test_a_place_is_sent_from_the_shop_or_from_some_way_off(sample, web):
+    await do(web, sample, "/follow")
+    for is_there, latitude in ((True, 35.6812), (False, 35.7082)):
+        status, taken = await do(web, sample, "/place", is_there=is_there)
+        assert (status, taken["status"]) == (200, 200)
+        chat = (await look(web, sample))["chat"]
+        [*_, sent] = [line["message"] for line in chat if line["who"] == "person"]
+        assert (sent["type"], sent["title"]) == ("location", "位置情報")
+        assert round(sent["latitude"], 4) == latitude
+
+
 @pytest.mark.parametrize(
     ("typed", "text"),
     [

@@ -90,6 +90,26 @@ async def test_googles_client_inserts_reads_and_patches(client: Any) -> None:
     assert found["classReference"]["id"] == CLASS["id"]
 
 
+async def test_googles_client_lists_the_objects_of_a_class_page_by_page(
+    client: Any,
+) -> None:
+    objects = client.loyaltyobject()
+    await _run(client.loyaltyclass().insert(body=CLASS))
+    names = [f"{ISSUER}.c.{number}" for number in range(5)]
+    for name in names:
+        await _run(objects.insert(body=OBJECT | {"id": name}))
+
+    found, token = [], None
+    while token != "":
+        page = await _run(objects.list(classId=CLASS["id"], maxResults=2, token=token))
+        found.append([thing["id"] for thing in page["resources"]])
+        token = page["pagination"].get("nextPageToken", "")
+
+    assert found == [names[:2], names[2:4], names[4:]]
+    unknown = objects.list(classId=f"{ISSUER}.p.unknown")
+    assert await _status(unknown) == (404, "classNotFound")
+
+
 async def test_a_patch_replaces_lists_whole_and_null_deletes(client: Any) -> None:
     objects = client.loyaltyobject()
     await _run(client.loyaltyclass().insert(body=CLASS))

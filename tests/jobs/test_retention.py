@@ -14,7 +14,7 @@ from core.actions.printed import make_printed_code
 from core.actions.signin import start_session
 from core.actions.till import current_window
 from core.rules.asking import Granted
-from core.store.tables import inbox, journal, session, till_code
+from core.store.tables import inbox, journal, line_channel, session, till_code
 from jobs import audit, retention
 from jobs.parts import Parts
 from tests.actions.test_grant import ask
@@ -86,9 +86,7 @@ async def test_ended_sessions_go_and_living_ones_stay(parts, shop, clock):
     assert [row.token_hash for row in left] == ["b"]
 
 
-async def test_texts_of_line_events_go_after_thirty_days_their_ids_never(
-    parts, shop, clock
-):
+async def test_texts_of_line_events_go_after_a_day_their_ids_never(parts, shop, clock):
     merchant, now = shop.merchant.id, clock.now()
     events = [
         NewEvent(
@@ -103,18 +101,39 @@ async def test_texts_of_line_events_go_after_thirty_days_their_ids_never(
     await parts.db.write(keep_events, merchant, events, now)
     await parts.db.write(finish_event, merchant, "finished", "granted", now)
 
-    assert (await retention.run(parts, clock.move(days=30)))["event_bodies"] == 0
+    assert (await retention.run(parts, clock.move(days=1)))["event_bodies"] == 0
     assert (await retention.run(parts, clock.move(seconds=1)))["event_bodies"] == 1
     assert (await retention.run(parts, clock.now()))["event_bodies"] == 0
-    rows = await parts.db.read(
-        lambda tx: tx.execute(select(inbox.c.event_id, inbox.c.body)).all()
-    )
-    assert {row.event_id: bool(row.body) for row in rows} == {
-        "finished": False,
-        "waiting": True,
-    }
+    assert await left_of(parts) == {"finished": ("", "U1"), "waiting": ("words", "U1")}
+
+    # Who wrote it can still be erased until then.
+    assert (await retention.run(parts, clock.move(days=29)))["event_people"] == 1
+    assert await left_of(parts) == {"finished": ("", ""), "waiting": ("words", "U1")}
     # A replayed webhook is still known, and still does nothing.
     assert await parts.db.write(keep_events, merchant, events, clock.now()) == 0
+
+
+async def left_of(parts):
+    """What is kept of each event: its words, and who wrote them."""
+    rows = await parts.db.read(lambda tx: tx.execute(select(inbox)).all())
+    return {row.event_id: ("words" if row.body else "", row.person) for row in rows}
+
+
+async def test_a_replaced_secret_of_line_is_forgotten_after_its_day(parts, shop, clock):
+    from_before = line_channel.update().values(sealed_previous_secret="v1.old")
+    await parts.db.write(lambda tx: tx.execute(from_before) and None)
+
+    async def kept():
+        row = await parts.db.read(lambda tx: tx.execute(select(line_channel)).one())
+        return row.sealed_previous_secret, row.previous_until
+
+    # One from the time before there were ends gets one.
+    day_later = clock.now() + timedelta(days=1)
+    assert (await retention.run(parts, clock.now()))["old_secrets"] == 0
+    assert await kept() == ("v1.old", day_later)
+    assert (await retention.run(parts, clock.move(hours=23)))["old_secrets"] == 0
+    assert (await retention.run(parts, clock.move(hours=1)))["old_secrets"] == 1
+    assert await kept() == (None, None)
 
 
 async def test_the_ledger_is_not_touched(parts, shop, clock):

@@ -205,10 +205,10 @@ class Recorder(NullIssuer):
     def __init__(self) -> None:
         self.told: list[tuple[str, int]] = []
 
-    async def refresh(self, held, face, now):
+    async def refresh(self, held, face, now, *, at_leisure=False):
         self.told.append(("refresh", face.balance))
 
-    async def void(self, held, face, now):
+    async def void(self, held, face, now, *, at_leisure=False):
         self.told.append(("void", face.balance))
 
 

@@ -201,6 +201,23 @@ async def test_a_burst_goes_at_once_and_the_rest_at_its_pace() -> None:
     assert await _seconds(pace, 10) > 0.08
 
 
+async def test_at_leisure_goes_at_half_the_pace_and_after_everybody_else() -> None:
+    pace, order = Pace(rate=100, burst=2), []
+
+    async def take(who: str) -> None:
+        await (pace.take_at_leisure() if who == "slow" else pace.take())
+        order.append(who)
+
+    await asyncio.gather(*(pace.take() for _ in range(2)))
+    everybody = ["slow"] * 3 + ["quick"] * 6
+    before = asyncio.get_running_loop().time()
+    await asyncio.gather(*(take(who) for who in everybody))
+
+    assert order == ["quick"] * 6 + ["slow"] * 3
+    # Six at a hundred a second, then three at fifty.
+    assert asyncio.get_running_loop().time() - before > 0.09
+
+
 async def test_a_pace_that_was_too_fast_is_halved() -> None:
     pace = Pace(rate=100, burst=2)
     pace.slow_down()

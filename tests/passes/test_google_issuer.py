@@ -17,6 +17,7 @@ from core.actions.channels import GOOGLE_ACCOUNT
 from core.actions.grant import grant_stamps
 from core.actions.join import open_card
 from core.actions.passes import hold_pass, load_pass
+from core.actions.publish import CardsTo, publish, save_draft
 from core.clock import Clock
 from core.config import Settings
 from core.database import Database
@@ -24,12 +25,13 @@ from core.errors import DeliveryError
 from core.links import Links
 from core.rules.asking import Granted, StampAsk
 from core.rules.face import CardFace
-from core.rules.types import HeldPass, MerchantId
+from core.rules.types import HeldPass, Look, MerchantId
 from core.vault import Vault
 from jobs.demo.google_wallet import GoogleStandIn
 from passes.google.issuer import GoogleIssuer
 from passes.google.save_link import SAVE_URL
-from tests.builders import BuiltShop
+from passes.sync import reconcile
+from tests.builders import BuiltShop, coffee
 from tests.conftest import ManualClock
 from tests.google_schema import check_pair
 from tests.jobs.google_world import GoogleWorld, google_world
@@ -52,6 +54,7 @@ class Scene:
     world: GoogleWorld
     issuer: GoogleIssuer
     held: HeldPass
+    parts: tuple[Any, ...]
     n_stamps: int = 0
 
     @property
@@ -103,6 +106,40 @@ class Scene:
     async def refresh(self) -> None:
         await self.issuer.refresh(self.held, await self.face(), self.clock.now())
 
+    async def publish(self, cards: CardsTo = "move", **changes: Any) -> None:
+        """The merchant publishes a new design."""
+        ids = self.shop.merchant.id, self.shop.program.id
+        now = self.clock.now()
+        await self.db.write(save_draft, *ids, coffee(**changes), None, now)
+        await self.db.write(publish, *ids, None, now, cards)
+
+    async def another_card(self, number: int) -> HeldPass:
+        """One more card in Google Wallet."""
+        merchant_id, now = self.shop.merchant.id, self.clock.now()
+        card_id = await self.db.write(
+            open_card,
+            merchant_id=merchant_id,
+            program_key="coffee",
+            key=f"another-{number}",
+            now=now,
+        )
+        return await self.db.write(hold_pass, merchant_id, card_id, "google", now)
+
+    async def look(self, held: HeldPass) -> HeldPass:
+        """A pass as it is now."""
+        view = await self.db.read(load_pass, held.id, self.clock.now())
+        assert view is not None
+        return view.held
+
+    async def reconcile(self) -> None:
+        """What a night does."""
+        ids = self.shop.merchant.id, self.shop.program.id
+        await reconcile(self.db, self.issuer, *ids, self.clock.now())
+
+    def another_issuer(self) -> GoogleIssuer:
+        """The issuer as another process has it, or the same one after a restart."""
+        return GoogleIssuer(*self.parts)
+
     def methods(self) -> list[str]:
         """What was called since the last look."""
         short = {"loyaltyClass": "class", "loyaltyObject": "object"}
@@ -138,16 +175,10 @@ async def scene(
             now=clock.now(),
         )
         held = await db.write(hold_pass, merchant_id, card_id, "google", clock.now())
-        issuer = GoogleIssuer(
-            db,
-            settings.model_copy(update=world.settings),
-            vault,
-            links,
-            session,
-            clock,
-            budget=1.0,
-        )
-        yield Scene(db, shop, clock, world, issuer, held)
+        ours = settings.model_copy(update=world.settings)
+        parts = (db, ours, vault, links, session, clock)
+        issuer = GoogleIssuer(*parts, budget=1.0)
+        yield Scene(db, shop, clock, world, issuer, held, parts)
         await issuer.close()
 
 
@@ -252,29 +283,55 @@ async def test_a_class_that_google_lost_is_published_again(scene: Scene) -> None
 async def test_a_new_design_is_published_once_for_all_its_cards(scene: Scene) -> None:
     await scene.save()
     scene.methods()
-    face = replace(await scene.face(), version=2, program_name="新しいカード")
+    await scene.publish(name="新しいカード")
     for _ in range(3):
-        await scene.issuer.refresh(scene.held, face, scene.clock.now())
+        await scene.refresh()
 
     assert scene.methods() == ["POST class", "PATCH class"] + ["PATCH object"] * 3
     assert scene.google.classes[scene.class_name]["programName"] == "新しいカード"
 
 
-async def test_a_card_of_an_old_version_never_puts_the_old_look_back(
+async def test_a_card_that_keeps_its_look_never_puts_it_back_on_the_others(
     scene: Scene,
 ) -> None:
-    old = await scene.face()
-    new = replace(old, version=2, program_name="新しいカード")
-    await scene.issuer.publish_class(new, scene.clock.now())
-    await scene.issuer.refresh(scene.held, old, scene.clock.now())
+    await scene.save()
+    before = scene.thing["heroImage"]["sourceUri"]["uri"]
+    await scene.publish("keep", name="新しいカード", look=Look(background="#113355"))
+    await scene.issuer.publish_class(scene.shop.merchant.id, scene.shop.program.id)
+    # After a restart nobody remembers what was published.
+    restarted = scene.another_issuer()
+    await restarted.refresh(scene.held, await scene.face(), scene.clock.now())
+    await restarted.close()
+
+    a_class = scene.google.classes[scene.class_name]
+    assert a_class["programName"] == "新しいカード"
+    assert a_class["hexBackgroundColor"] == "#113355"
+    # Two looks live beside each other: the card's own picture is the old one.
+    assert scene.thing["heroImage"]["sourceUri"]["uri"] == before
+    assert (await scene.face()).program_name == "コーヒーカード"
+
+
+async def test_the_look_that_was_published_last_wins_over_a_slow_older_one(
+    scene: Scene,
+) -> None:
+    other, ids = scene.another_issuer(), (scene.shop.merchant.id, scene.shop.program.id)
+    scene.google.latency = 0.5
+    slow = asyncio.create_task(scene.issuer.publish_class(*ids))
+    while not scene.google.calls:  # noqa: ASYNC110 -- no bell rings at a call
+        await asyncio.sleep(0)
+    scene.google.latency = 0.0
+    await scene.publish(name="新しいカード")
+    await other.publish_class(*ids)
+    assert not slow.done()
+    await slow
+    await other.close()
 
     assert scene.google.classes[scene.class_name]["programName"] == "新しいカード"
 
 
 async def test_publishing_a_class_that_is_there_patches_it(scene: Scene) -> None:
-    face = await scene.face()
-    await scene.issuer.publish_class(face, scene.clock.now())
-    await scene.issuer.publish_class(face, scene.clock.now())
+    for _ in range(2):
+        await scene.issuer.publish_class(scene.shop.merchant.id, scene.shop.program.id)
 
     assert scene.methods() == ["POST class", "POST class", "PATCH class"]
     assert scene.google.classes[scene.class_name]["reviewStatus"] == "APPROVED"
@@ -284,8 +341,7 @@ async def test_publishing_a_class_that_is_there_patches_it(scene: Scene) -> None
 async def test_where_google_fails_the_link_carries_the_card_itself(
     scene: Scene, status: int | None
 ) -> None:
-    face = await scene.face()
-    await scene.issuer.publish_class(face, scene.clock.now())
+    await scene.issuer.publish_class(scene.shop.merchant.id, scene.shop.program.id)
     scene.google.fail_next(status, times=3)
     link = await scene.add()
     assert scene.google.objects == {}
@@ -296,8 +352,7 @@ async def test_where_google_fails_the_link_carries_the_card_itself(
 
 
 async def test_an_answer_that_got_lost_is_no_harm(scene: Scene) -> None:
-    face = await scene.face()
-    await scene.issuer.publish_class(face, scene.clock.now())
+    await scene.issuer.publish_class(scene.shop.merchant.id, scene.shop.program.id)
     scene.google.fail_next(503, after_commit=True)
     link = await scene.add()
 
@@ -317,7 +372,7 @@ async def test_a_slow_google_is_not_waited_for_but_still_told(
     scene.issuer = GoogleIssuer(
         db, moved, vault, links, session, scene.clock, budget=0.05
     )
-    await scene.issuer.publish_class(await scene.face(), scene.clock.now())
+    await scene.issuer.publish_class(scene.shop.merchant.id, scene.shop.program.id)
     scene.google.latency = 0.3
     loop = asyncio.get_running_loop()
     before = loop.time()
@@ -410,12 +465,33 @@ async def test_taking_back_what_google_never_had_is_no_error(scene: Scene) -> No
     assert scene.google.objects == {}
 
 
-async def test_google_says_whether_anybody_has_the_pass(scene: Scene) -> None:
-    assert await scene.issuer.is_saved(scene.held) is None
-    await scene.add()
-    assert await scene.issuer.is_saved(scene.held) is False
-    await scene.save()
-    assert await scene.issuer.is_saved(scene.held) is True
+async def test_each_night_google_says_who_has_a_pass(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("passes.google.api.PAGE", 2)
+    others = [await scene.another_card(n) for n in range(4)]
+    for held in (scene.held, *others):
+        await scene.issuer.add_link(held, await scene.face(), scene.clock.now())
+    for held in (scene.held, others[0], others[3]):
+        scene.google.objects[f"{ISSUER}.c.{held.id}"]["hasUsers"] = True
+    scene.methods()
+
+    await scene.reconcile()
+
+    held = [await scene.look(each) for each in (scene.held, *others)]
+    assert [each.installed for each in held] == [True, True, False, False, True]
+    assert scene.methods() == ["GET object"] * 3
+
+    scene.google.objects[scene.name]["hasUsers"] = False
+    await scene.reconcile()
+    assert not (await scene.look(scene.held)).installed
+
+
+async def test_asking_who_has_a_pass_before_google_knows_any_is_no_error(
+    scene: Scene,
+) -> None:
+    await scene.reconcile()
+    assert not (await scene.look(scene.held)).installed
 
 
 async def test_a_merchant_without_google_is_not_configured(scene: Scene) -> None:

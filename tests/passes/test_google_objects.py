@@ -150,6 +150,21 @@ def test_the_end_of_a_card_is_told_with_the_merchants_offset() -> None:
     assert thing["validTimeInterval"] == {"end": {"date": "2026-12-23T15:00:00+09:00"}}
 
 
+def test_the_details_page_says_what_the_back_of_apples_pass_says() -> None:
+    thing = an_object(a_face(guide="1日1回"))
+
+    assert _text(thing, "guide")["body"] == "1日1回"
+    assert _text(thing, "rewards")["body"] == "10個 コーヒー1杯"
+    assert _text(thing, "shops")["body"] == "本店"
+    assert "11" in _text(thing, "last")["body"]
+    [page] = thing["linksModuleData"]["uris"]
+    assert page["uri"] == "https://stamps.example.jp/c/K7Q2M9XA4C"
+
+
+def test_a_guide_that_went_into_the_class_before_is_cleared_from_it() -> None:
+    assert a_class(a_face(guide="1日1回"))["textModulesData"] == []
+
+
 def test_a_patch_has_every_volatile_field_and_deletes_what_is_gone() -> None:
     patch = volatile(an_object(a_face()))
 
@@ -161,6 +176,7 @@ def test_a_patch_has_every_volatile_field_and_deletes_what_is_gone() -> None:
         "secondaryLoyaltyPoints",
         "heroImage",
         "textModulesData",
+        "linksModuleData",
         "validTimeInterval",
     }
     assert patch["validTimeInterval"] is None

@@ -40,7 +40,6 @@ CLASS_MISTAKES = {
         [{"latitude": 91.0, "longitude": 1.0}],
         "out of range",
     ),
-    "an id with a dot": ("textModulesData/0/id", "a.b", "letters, digits"),
     "a bad id": ("id", "coffee", "not an id"),
     "no name": ("programName", "", "required"),
     "a path to nowhere": (
@@ -56,6 +55,7 @@ CLASS_MISTAKES = {
     "another default": ("accountIdLabel", "番号", "its default differs"),
 }
 OBJECT_MISTAKES = {
+    "an id with a dot": ("textModulesData/0/id", "a.b", "letters, digits"),
     "a class's field": ("hexBackgroundColor", "#ffffff", "unknown field"),
     "text for a number": ("secondaryLoyaltyPoints/balance/int", "1", "32-bit"),
     "true for a number": ("secondaryLoyaltyPoints/balance/int", True, "32-bit"),

@@ -21,6 +21,7 @@ from core.rules.types import Limit
 from core.vault import Vault
 from jobs.demo.world import CHANNEL_ID, MERCHANT, World, demo_world
 from jobs.serve import Service, running
+from tests.bot.sdk_models import Judge
 from tests.builders import BuiltShop, build_shop, coffee
 from tests.conftest import ManualClock
 from tests.stories.calls import Call
@@ -118,9 +119,11 @@ async def town(story_database: str, tmp_path: Path) -> AsyncIterator[Town]:
         running(world.settings, clock=clock, host="127.0.0.1", port=port) as service,
         aiohttp.ClientSession() as web,
     ):
+        world.line.world.check = judge = Judge()
         yield Town(
             world=world, service=service, web=web, url=f"http://127.0.0.1:{port}"
         )
+        assert judge.found == []
 
 
 @pytest.fixture(scope="session")

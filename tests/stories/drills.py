@@ -29,6 +29,7 @@ from jobs.demo.world import (
     World,
     demo_world,
 )
+from tests.bot.sdk_models import Judge
 from tests.stories.processes import ServiceProcess, eventually, quiet_port
 
 # Something that is asked until it is answered: True when it was.
@@ -211,7 +212,9 @@ async def drill(
         ]
         for service in services:
             stack.push_async_callback(service.kill)
+        world.line.world.check = judge = Judge()
         yield Drill(world=world, services=services, web=web)
+        assert judge.found == []
 
 
 def unsettled(tx: Tx) -> list[str]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from io import BytesIO
 
 import pytest
+import zxingcpp
+from PIL import Image
 from playwright.async_api import Page, expect
 
 from tests.stories.test_demo_in_browser import (
@@ -42,11 +45,22 @@ async def test_a_reward_is_used_in_front_of_staff(
     await phone.click("#step-friend .action")
     await stamp(phone, till, stamps=10)
 
+    # Staff stand at the till: the answer waits for them, and says that it was used.
+    chat = phone.locator("#chat-lines")
     await say(phone, "特典")
     await press(phone, "使う")
-    await expect(phone.locator("#chat-lines")).to_contain_text(
-        "スタッフにお見せください"
-    )
+    await till.click("form[action$='/confirm'] button")
+    await expect(chat).to_contain_text("使いました")
+    opens = chat.get_by_text("時計の動く画面を開く", exact=True)
+    await expect(opens).to_have_count(0)
+
+    # Whoever writes something else meanwhile gets the ticket instead, with a live page.
+    await say(phone, "特典")
+    await expect(chat.get_by_text("使う", exact=True)).to_have_count(3)
+    await press(phone, "使う")
+    await expect(till.locator("form[action$='/confirm'] button")).to_be_visible()
+    await say(phone, "カード")
+    await expect(opens).to_have_count(1)
     async with phone.expect_popup() as opening:
         await press(phone, "時計の動く画面を開く")
     ticket = await opening.value
@@ -60,11 +74,36 @@ async def test_a_reward_is_used_in_front_of_staff(
     await till.click("form[action$='/confirm'] button")
     await expect(ticket.locator(".use.done h2")).to_have_text("使用済み")
     await expect(ticket.locator(".clock")).to_have_count(0)
-    # Two rewards were there; the newest list has one of them left.
-    buttons = phone.locator("#chat-lines").get_by_text("使う", exact=True)
-    await expect(buttons).to_have_count(2)
+    # Both rewards are used: the newest list has none.
     await say(phone, "特典")
-    await expect(buttons).to_have_count(3)
+    await expect(chat).to_contain_text("いま使える特典はありません")
+    assert newcomer.troubles == []
+
+
+async def test_staff_scan_the_member_code_and_the_page_shows_the_stamp(
+    newcomer: Newcomer,  # noqa: F811 -- the fixture
+) -> None:
+    phone = await newcomer.open(newcomer.phone)
+    till = await newcomer.sign_in("/till/", {"width": 1024, "height": 768})
+    await phone.click("#step-friend .action")
+    await expect(phone.locator("#chat-lines")).to_contain_text("10個中0個")
+    await say(phone, "会員証")
+    async with phone.expect_popup() as opening:
+        await press(phone, "会員証(QRコード)を開く")
+    page = await opening.value
+    await page.set_viewport_size(PHONE)
+    await expect(page.locator(".qr svg")).to_be_visible()
+    await no_wider_than_the_phone(page)
+
+    # What the camera of a till sees of the phone.
+    seen = Image.open(BytesIO(await page.screenshot()))
+    (code,) = zxingcpp.read_barcodes(seen)
+    assert re.fullmatch(r"http://localhost:\d+/c/M\w{15}", code.text)
+    await till.goto(f"{newcomer.service}/till/find?q={code.text}")
+    await till.wait_for_url(re.compile("/c/"))
+    await till.click("form[action$='/stamps'] button")
+    await expect(page.locator(".given")).to_contain_text("スタンプ+1")
+    await expect(page.locator(".cards li")).to_contain_text("1 / 10")
     assert newcomer.troubles == []
 
 

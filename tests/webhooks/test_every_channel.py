@@ -105,10 +105,16 @@ def at_till(a_face: CardFace, language: Language, **more: Any) -> str:
     desk = SimpleNamespace(
         shop=None,
         shops=(),
-        session=SimpleNamespace(csrf="", merchant=SimpleNamespace(name="")),
+        session=SimpleNamespace(
+            csrf="",
+            merchant=SimpleNamespace(id="m", name=""),
+            staff=SimpleNamespace(name="太郎", email=""),
+            device_id=None,
+        ),
     )
     context = {
         "desk": desk,
+        "till_pass": "",
         "view": SimpleNamespace(
             customer=customer, card=SimpleNamespace(state=state), face=a_face
         ),

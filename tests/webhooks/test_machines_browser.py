@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import pytest
 from aiohttp import web
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import expect
 
 from core.actions.hooks import ping_hook
 from core.actions.join import follow
-from tests.builders import PASSWORD, person
+from tests.builders import person
 from tests.jobs.hook_house import consuming, office
-from tests.webhooks.rooms import serve_rooms
+from tests.webhooks.browsers import CHROMIUM, settings_page
 
-CHROMIUM = shutil.which("chromium")
 PAGE = "/merchant/machines"
 
 pytestmark = [
@@ -48,34 +43,9 @@ async def busy(db, settings, vault, clock, shop):
         yield shop
 
 
-@asynccontextmanager
-async def signed_in(
-    db, settings, clock, width=1280, language="ja-JP"
-) -> AsyncIterator[Page]:
-    """The owner on the page; no complaint on the console."""
-    plain = settings.model_copy(update={"public_url": "http://127.0.0.1"})
-    async with serve_rooms(db, plain, clock) as client, async_playwright() as play:
-        browser = await play.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"]
-        )
-        view = {"width": width, "height": 812}
-        page = await browser.new_page(locale=language, viewport=view)
-        said: list[str] = []
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        await page.goto(str(client.make_url(PAGE)))
-        await page.fill("#email", "owner@aozora.jp")
-        await page.fill("#password", PASSWORD)
-        await page.keyboard.press("Enter")
-        await expect(page.locator("#h-hooks")).to_be_visible()
-        yield page
-        assert not [text for text in said if "422" not in text]
-        await browser.close()
-
-
 @pytest.mark.parametrize("width", [320, 375, 900, 1280])
 async def test_nothing_sticks_out_at_any_width(db, settings, clock, busy, width):
-    async with signed_in(db, settings, clock, width) as page:
+    async with settings_page(db, settings, clock, PAGE, width=width) as page:
         too_wide = "document.documentElement.scrollWidth > innerWidth"
         assert not await page.evaluate(too_wide)
         for summary in await page.locator(".sure > summary").all():
@@ -84,7 +54,7 @@ async def test_nothing_sticks_out_at_any_width(db, settings, clock, busy, width)
 
 
 async def test_every_field_and_button_has_a_name(db, settings, clock, busy):
-    async with signed_in(db, settings, clock) as page:
+    async with settings_page(db, settings, clock, PAGE) as page:
         nameless = await page.evaluate(
             """[...document.querySelectorAll("input, button, summary")]
             .filter((e) => e.type !== "hidden" && !e.labels?.length
@@ -97,7 +67,7 @@ async def test_every_field_and_button_has_a_name(db, settings, clock, busy):
 async def test_a_key_is_made_with_the_keyboard_and_revoked_after_a_question(
     db, settings, clock, shop
 ):
-    async with signed_in(db, settings, clock) as page:
+    async with settings_page(db, settings, clock, PAGE) as page:
         await page.fill("#key-name", "本店レジ")
         await page.keyboard.press("Enter")
         await expect(page.locator(".secret")).to_contain_text("sk_")

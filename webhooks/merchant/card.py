@@ -28,6 +28,7 @@ from webhooks.merchant.design_form import DesignForm, form_of_design, read_form
 from webhooks.merchant.double_rows import DoubleRow
 from webhooks.merchant.paths import CARD_PATH
 from webhooks.merchant.preview import draw_preview
+from webhooks.merchant.progress import how_far
 from webhooks.pages import language_of, render
 from webhooks.sessions import require_session
 
@@ -190,6 +191,7 @@ async def _form_page(
         "program": program,
         "done": done if done in _DONE else "",
         "preview": preview,
+        "progress": await how_far(request, program.id),
         "others": [p for p in others if p.id != program.id],
         "may_edit": session.staff.role in {"owner", "manager"},
         **form_context(form, problems or {}, do),

@@ -7,8 +7,6 @@ import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
 
 from aiohttp import web
 
@@ -21,6 +19,8 @@ from core.actions.line_setup import (
     TICKS,
     NewLine,
     connect_line,
+    end_previous_secret,
+    hold_replies,
     keep_webhook_test,
     tick_line,
 )
@@ -33,7 +33,8 @@ from core.rules.types import MerchantId
 from core.wording import say_time
 from passes.uploads import MOST_BYTES, clean_picture
 from webhooks.forms import problems_in_words, text_of
-from webhooks.keys import CLOCK, DB, LINE_API, SETTINGS, VAULT
+from webhooks.keys import CLOCK, DB, LINE_API, VAULT
+from webhooks.merchant.line_checklist import checklist, webhook_url
 from webhooks.pages import language_of, render
 from webhooks.sessions import require_session
 
@@ -42,7 +43,7 @@ routes = web.RouteTableDef()
 LINE = "/merchant/line"
 
 _PICTURE_SIDE = 112
-_DONE = {"connected", "webhook", "menu", "ticked"}
+_DONE = {"connected", "webhook", "menu", "ticked", "ended", "holds", "holds_not"}
 _CHANNEL_ID = re.compile(r"[0-9]{5,20}")
 _SECRET = re.compile(r"[!-~]{16,64}")
 
@@ -145,11 +146,35 @@ async def tick(request: web.Request) -> web.Response:
     raise web.HTTPBadRequest
 
 
+@routes.post(f"{LINE}/previous")
+async def end_previous(request: web.Request) -> web.Response:
+    """Take nothing any more that was signed with the secret before."""
+    session, parts = require_session(request, "owner"), request.config_dict
+    where = (session.merchant.id, session.staff.id, parts[CLOCK].now())
+    await parts[DB].write(end_previous_secret, *where)
+    return _back("ended")
+
+
+@routes.post(f"{LINE}/holds")
+async def set_holding(request: web.Request) -> web.Response:
+    """Have answers wait a moment for staff at the till, or not."""
+    session, parts = require_session(request, "owner"), request.config_dict
+    does_hold = text_of(await request.post(), "do") == "hold"
+    await parts[DB].write(
+        hold_replies,
+        session.merchant.id,
+        does_hold=does_hold,
+        by=session.staff.id,
+        now=parts[CLOCK].now(),
+    )
+    return _back("holds" if does_hold else "holds_not")
+
+
 async def _point(
     request: web.Request, merchant_id: MerchantId, merchant_key: str, key: ChannelKey
 ) -> None:
     parts = request.config_dict
-    url = _webhook_url(request, merchant_key)
+    url = webhook_url(request, merchant_key)
     test = await point_webhook(parts[LINE_API], key, url)
     now = parts[CLOCK].now()
     await parts[DB].write(keep_webhook_test, merchant_id, test.reason, test.status, now)
@@ -193,8 +218,9 @@ async def _page(request: web.Request, typed: _Typed) -> web.Response:
     context = {
         "channel": kept.channel,
         "seen": seen,
-        "rows": _rows(request, kept, seen) if kept.channel else [],
+        "rows": checklist(request, kept.channel, kept.menu, seen),
         "ticks": TICKS,
+        "previous_until": _previous_until(request, kept.channel),
         "picture": base64.b64encode(kept.picture).decode() if kept.picture else "",
         "friend": friend_url(kept.channel.basic_id) if kept.channel else "",
         "typed": typed,
@@ -203,6 +229,16 @@ async def _page(request: web.Request, typed: _Typed) -> web.Response:
     }
     status = 422 if typed.problems else 200
     return render(request, "merchant/line.html", context, status=status, is_packed=True)
+
+
+def _previous_until(request: web.Request, channel: LineChannel | None) -> str | None:
+    """Until when the secret before is taken, in words; None where it is not."""
+    if channel is None or not channel.has_previous(request.config_dict[CLOCK].now()):
+        return None
+    if channel.previous_until is None:
+        return ""
+    zone = channel.merchant.timezone
+    return say_time(channel.previous_until, zone, language_of(request))
 
 
 async def _look(request: web.Request, channel: LineChannel | None) -> Seen:
@@ -215,50 +251,6 @@ async def _look(request: web.Request, channel: LineChannel | None) -> Seen:
     return await look_at(request.config_dict[LINE_API], key)
 
 
-def _rows(request: web.Request, kept: _Kept, seen: Seen) -> list[dict[str, Any]]:
-    """The checklist's lines that we can tell: name, state, and what to say of it."""
-    session, channel = require_session(request), kept.channel
-    if channel is None:
-        return []
-    url = _webhook_url(request, session.merchant.key)
-    rows = [_row("secret", "bad" if seen.problem == "refused" else "good", "secret_ok")]
-    if seen.problem:
-        rows[0] = _row("secret", _of_problem(seen), seen.problem)
-        rows += [_row(name, "unknown", "away") for name in ("webhook", "use")]
-    else:
-        where = "ok" if seen.endpoint == url else "other" if seen.endpoint else "none"
-        state = "good" if where == "ok" else "bad"
-        rows.append(_row("webhook", state, f"webhook_{where}", url=seen.endpoint))
-        on = "on" if seen.is_active else "off"
-        rows.append(_row("use", "good" if on == "on" else "bad", f"use_{on}"))
-    zone, language = session.merchant.timezone, language_of(request)
-    if test := channel.setup.get("test"):
-        state = "good" if test["reason"] == "OK" else "bad"
-        at = say_time(datetime.fromisoformat(test["at"]), zone, language)
-        rows.append(_row("test", state, "", status=test["status"], time=at))
-        rows[-1]["reason"] = test["reason"]
-    else:
-        rows.append(_row("test", "open", "test_none"))
-    rows.append(_row("menu", _MENU_STATES[kept.menu], f"menu_{kept.menu}"))
-    return rows
-
-
-_MENU_STATES: Mapping[MenuState, str] = {
-    "up": "good",
-    "coming": "waiting",
-    "failed": "bad",
-    "none": "open",
-}
-
-
-def _row(name: str, state: str, words: str, **values: object) -> dict[str, Any]:
-    return {"name": name, "state": state, "words": words, "values": values}
-
-
-def _of_problem(seen: Seen) -> str:
-    return "bad" if seen.problem == "refused" else "unknown"
-
-
 def _load(tx: Tx, merchant_id: MerchantId) -> _Kept:
     channel = line_channel(tx, merchant_id)
     digest = channel.setup.get("picture") if channel else None
@@ -267,10 +259,6 @@ def _load(tx: Tx, merchant_id: MerchantId) -> _Kept:
         picture=load_picture(tx, merchant_id, digest) if digest else None,
         menu=menu_state(tx, merchant_id, REVISION),
     )
-
-
-def _webhook_url(request: web.Request, merchant_key: str) -> str:
-    return f"{request.config_dict[SETTINGS].public_url}/line/{merchant_key}"
 
 
 def _back(done: str) -> web.Response:

@@ -7,3 +7,6 @@ CARD_PATH = "/merchant/cards/{program_id:[0-9A-Z]{26}}"
 
 # API keys and webhooks.
 MACHINES = "/merchant/machines"
+
+# What is printed: posters and codes on paper.
+CODES = "/merchant/codes"

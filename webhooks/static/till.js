@@ -3,59 +3,45 @@
 "use strict";
 
 const READY_AFTER = 12000;
-// A stream that ends in good order is back within a second: no reason to alarm.
-const ALARM_AFTER = 3000;
 
 const stage = document.getElementById("stage");
-const offline = document.querySelector("[data-offline]");
 let follower = null;
 let goHome = 0;
-
-function say(isOffline) {
-  offline.hidden = !isOffline;
-}
 
 function follow() {
   const url = stage && stage.dataset.events;
   if (!url || !window.EventSource) return;
   follower = new EventSource(url);
-  follower.onopen = () => say(false);
+  const calm = () => Till.network.trouble("stage", false);
+  follower.onopen = calm;
   follower.onerror = () => {
-    say(true);
+    Till.network.trouble("stage", true);
     // A browser gives up for good after an answer such as 502: begin again ourselves.
     if (follower.readyState === EventSource.CLOSED) {
       window.setTimeout(follow, 2000);
     }
   };
   follower.onmessage = (event) => {
-    say(false);
+    calm();
     if (event.data === "waiting") return;
     follower.close();
     delete stage.dataset.events;
     stage.innerHTML = event.data;
     window.scrollTo(0, 0);
     if (navigator.vibrate && stage.querySelector(".done")) navigator.vibrate(120);
-    comeBack();
+    document.dispatchEvent(new Event("till:shown"));
   };
 }
 
 // Parts of the page that the server draws anew whenever they are others.
 function live(part) {
   const source = new EventSource(part.dataset.live);
-  let alarm = 0;
-  const calm = () => {
-    window.clearTimeout(alarm);
-    alarm = 0;
-    say(false);
-  };
+  const calm = () => Till.network.trouble(part.dataset.live, false);
   source.onopen = calm;
   source.onerror = () => {
-    if (!alarm) alarm = window.setTimeout(() => say(true), ALARM_AFTER);
+    Till.network.trouble(part.dataset.live, true);
     if (source.readyState !== EventSource.CLOSED) return;
-    window.setTimeout(() => {
-      window.clearTimeout(alarm);
-      live(part);
-    }, 2000);
+    window.setTimeout(() => live(part), 2000);
   };
   source.addEventListener("end", () => source.close());
   source.onmessage = (event) => {
@@ -124,6 +110,8 @@ function comeBack() {
   goHome = window.setTimeout(() => {
     // A form on its way must not be overtaken: its answer would never be seen.
     if (document.querySelector("form.busy")) return;
+    // The browser's own error page would be what comes.
+    if (Till.network.isLost) return comeBack();
     if (result.isConnected && !isTyping()) window.location.assign(result.dataset.home);
   }, READY_AFTER);
 }
@@ -135,10 +123,8 @@ function isTyping() {
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (form.classList.contains("busy")) {
-    event.preventDefault();
-    return;
-  }
+  // What late.js keeps to itself, or a second tap.
+  if (event.defaultPrevented) return;
   form.classList.add("busy");
   if (event.submitter) event.submitter.classList.add("pressed");
 });
@@ -147,12 +133,12 @@ document.addEventListener("submit", (event) => {
 window.addEventListener("pageshow", (event) => {
   if (event.persisted) window.location.reload();
 });
-window.addEventListener("offline", () => say(true));
-window.addEventListener("online", () => say(false));
+document.addEventListener("till:shown", comeBack);
 
 // A USB scanner types without looking where: its first letter goes to the box.
 document.addEventListener("keydown", (event) => {
-  const box = document.querySelector("[data-scan]");
+  const within = document.querySelector("dialog[open]") || document.querySelector("main");
+  const box = within.querySelector("[data-scan]");
   const busy = /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName);
   if (!box || busy || event.key.length !== 1 || event.key === " ") return;
   if (event.ctrlKey || event.metaKey || event.altKey) return;

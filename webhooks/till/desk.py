@@ -23,6 +23,7 @@ from core.wording import say, say_time
 from webhooks.keys import CLOCK, DB
 from webhooks.pages import render
 from webhooks.sessions import require_session
+from webhooks.till.queue import till_pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +60,10 @@ def render_till(
     status: int = 200,
 ) -> web.Response:
     """A till page, with its header."""
+    shop_id = None if desk.shop is None else desk.shop.id
+    shown = {"desk": desk, "till_pass": till_pass(request, desk.session, shop_id)}
     return render(
-        request, f"till/{template}", {"desk": desk, **(context or {})}, status=status
+        request, f"till/{template}", {**shown, **(context or {})}, status=status
     )
 
 

@@ -27,6 +27,8 @@ _ORIGINS: Mapping[How, str] = {
     "referral": "referral",
     "birthday": "birthday",
     "link": "link",
+    "printed": "printed",
+    "receipt": "receipt",
 }
 _TURNED: frozenset[EntryKind] = frozenset({"undo", "expiry", "redeem"})
 

@@ -18,17 +18,20 @@ from core.actions.cards import (
     search_cards,
 )
 from core.actions.grant import grant_stamps
+from core.actions.late import own_card_id, scan_key
+from core.actions.member import OldCode, cards_by_member_code, code_key
 from core.actions.paper import may_bring_paper, migrate_paper
 from core.actions.signin import Session
 from core.actions.till import MAX_STAMPS
 from core.card_words import say_card
 from core.database import Tx
 from core.rules.asking import Granted, Refused, StampAsk
+from core.rules.member_codes import number_in
 from core.rules.types import MerchantId, Role
 from core.vault import new_token
 from core.wording import say_last_day, say_time
 from webhooks.forms import read_fields, text_of
-from webhooks.keys import CLOCK, DB
+from webhooks.keys import CLOCK, DB, VAULT
 from webhooks.metrics import count_stamps
 from webhooks.sessions import current_session
 from webhooks.till.desk import Desk, find_card, find_desk, render_till, say_refusal
@@ -66,7 +69,10 @@ async def find_customer(request: web.Request) -> web.Response:
     parts = request.config_dict
     merchant_id = desk.session.merchant.id
     now = parts[CLOCK].now()
-    found = await parts[DB].read(_find, merchant_id, text, now)
+    found = await parts[DB].read(_find, merchant_id, text, code_key(parts[VAULT]), now)
+    if isinstance(found, OldCode):
+        context = {"text": "", "views": [], "is_old": True}
+        return render_till(request, "find.html", desk, context, status=410)
     is_search = not found
     if is_search:
         # One more than is shown tells whether there are more.
@@ -77,6 +83,7 @@ async def find_customer(request: web.Request) -> web.Response:
     status = 200 if found else 404
     context = {
         "text": text,
+        "is_old": False,
         "views": [(view, _last_visit(desk, view)) for view in found[:MOST]],
         "is_search": is_search,
         "is_more": len(found) > MOST,
@@ -98,12 +105,14 @@ async def add_stamps(request: web.Request) -> web.Response:
     n = text_of(fields, "n")
     if not n.isdecimal() or not 1 <= int(n) <= MAX_STAMPS:
         raise web.HTTPBadRequest
+    merchant_id, code = view.card.merchant_id, request.match_info["code"]
+    card_id = await parts[DB].read(own_card_id, merchant_id, code)
     ask = StampAsk(
-        merchant_id=view.card.merchant_id,
+        merchant_id=merchant_id,
         # A form without its key is new each time: none may share another's answer.
-        key=f"scan:{text_of(fields, 'key')[:64] or new_token()}:{view.card.id}:{n}",
+        key=scan_key(text_of(fields, "key")[:64] or new_token(), card_id, int(n)),
         how="scan",
-        card_id=view.card.id,
+        card_id=card_id,
         stamps=int(n),
         shop_id=None if desk.shop is None else desk.shop.id,
         staff_id=desk.session.staff.id,
@@ -250,12 +259,16 @@ def _earned(view: CardView, outcome: Granted | Refused | None) -> list[Any]:
     return [v for v in view.face.vouchers if v.id in outcome.vouchers]
 
 
-def _find(tx: Tx, merchant_id: MerchantId, text: str, now: datetime) -> list[CardView]:
+def _find(
+    tx: Tx, merchant_id: MerchantId, text: str, key: bytes, now: datetime
+) -> list[CardView] | OldCode:
     text = unicodedata.normalize("NFKC", text).strip()
     if (url := _URL.search(text)) is not None:
         text = url[1]
     if (number := _MEMBER_NO.fullmatch(text)) is not None:
         return find_cards(tx, merchant_id, now, member_no=f"{number[1]}-{number[2]}")
     code = text.upper().replace(" ", "").replace("-", "")
+    if number_in(code) is not None:
+        return cards_by_member_code(tx, merchant_id, code, key, now)
     view = card_by_code(tx, code, now) if _CODE.fullmatch(code) else None
     return [view] if view and view.card.merchant_id == merchant_id else []

@@ -36,7 +36,7 @@ function drawItem(item, state, words, tools) {
     list.append(make("p", "chat-notice", words[`chat_${item.how}`]));
     return;
   }
-  if (item.who === "person" && !item.message.text) return;
+  if (item.who === "person" && !item.message.text && item.message.type !== "location") return;
   const isBot = item.who === "bot";
   const row = make("div", `chat-line is-${item.who}`);
   if (isBot) row.append(make("span", "avatar", state.shop.slice(0, 1)));
@@ -57,7 +57,8 @@ function drawMessage(message, tools) {
     return picture;
   }
   const balloon = make("div", "balloon");
-  for (const piece of (message.text || message.altText || `[${message.type}]`).split(/(https?:\/\/\S+)/)) {
+  const place = message.type === "location" ? message.title : "";
+  for (const piece of (message.text || message.altText || place || `[${message.type}]`).split(/(https?:\/\/\S+)/)) {
     if (!/^https?:\/\//.test(piece)) { balloon.append(piece); continue; }
     const link = make("button", "link", piece);
     link.type = "button";

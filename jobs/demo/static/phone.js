@@ -6,7 +6,7 @@ import { drawWallet } from "./wallet.js";
 const language = document.documentElement.lang;
 const service = document.body.dataset.service.replace(/\/$/, "");
 const at = (id) => document.getElementById(id);
-const sheets = ["camera", "wallet-sheet", "date-sheet"].map(at);
+const sheets = ["camera", "wallet-sheet", "place-sheet", "date-sheet"].map(at);
 let words = {};
 let state = null;
 let side = "apple";
@@ -105,6 +105,7 @@ function act(action) {
       break;
     case "uri": follow(action.uri); break;
     case "datetimepicker": asked = action; open("date-sheet"); break;
+    case "location": open("place-sheet"); break;
     case "clipboard": copy(action.clipboardText); break;
     default: break;
   }
@@ -198,6 +199,8 @@ const deeds = {
   "show-wallet": () => show("wallet"),
   "add-apple": () => addTo("apple"),
   "add-google": () => addTo("google"),
+  "place-shop": () => { close(); post("/place", { is_there: true }); },
+  "place-away": () => { close(); post("/place", { is_there: false }); },
   "open-link": () => { close(); window.open(link, "_blank", "noopener"); },
 };
 

@@ -1,0 +1,35 @@
+"""The card for the customer's phone: a code at the till that leads into its wallet."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+from passes.qr import qr_svg
+from webhooks.add_pass import wallets_of
+from webhooks.keys import LINKS
+from webhooks.till.desk import find_card, find_desk, render_till
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/till/cards/{code:[0-9A-Z]{1,16}}/wallet")
+async def show_wallet_code(request: web.Request) -> web.Response:
+    """The customer's own card page as a QR code, for the customer's camera.
+
+    It is the same link for a new phone and after a lost one: the pass of this card.
+    """
+    desk = await find_desk(request)
+    view = await find_card(request, desk)
+    url = request.config_dict[LINKS].wallet(view.card.id)
+    context = {
+        "view": view,
+        "face": view.face,
+        "qr": await asyncio.to_thread(qr_svg, url),
+        "wallets": await wallets_of(request, view.face, "none"),
+    }
+    response = render_till(request, "wallet.html", desk, context)
+    # Whoever has the link has the card.
+    response.headers["Cache-Control"] = "no-store"
+    return response
