@@ -18,26 +18,34 @@ from core.rules.face import CardFace
 from core.rules.glyphs import FALLBACK
 from core.rules.types import MerchantId
 from passes.art import Art, art_hash, picture_path
-from passes.badges import draw_icon, draw_logo, draw_program_logo
-from passes.layout import Canvas
+from passes.badges import (
+    draw_icon,
+    draw_logo,
+    draw_primary_logo,
+    draw_program_logo,
+)
+from passes.layout import TALL_ROWS, Canvas
 from passes.plates import Plates, draw_plates
 from passes.shelf import Shelf
 from passes.uploads import open_icon
 
 __all__ = ["Art", "Artwork", "LoadIcon", "PictureKind", "art_hash", "picture_path"]
 
-PictureKind = Literal["strip", "hero", "icon", "logo", "program_logo"]
+PictureKind = Literal[
+    "strip", "poster", "hero", "icon", "logo", "primary_logo", "program_logo"
+]
 LoadIcon = Callable[[MerchantId, str], Awaitable[bytes | None]]
 
 SCALES = (1, 2, 3)
 
 _HERO = Canvas(width=1032, height=336, margin_x=60, margin_y=36, most_rows=4)
 _MOST_BYTES = 48 * 2**20
-_MOST_PLATES = 24  # about 1 MB each
+_MOST_PLATE_BYTES = 40 * 2**20  # six designs at all sizes
 
 _BADGES: dict[PictureKind, Callable[[Art, Image.Image | None, int], bytes]] = {
     "icon": draw_icon,
     "logo": draw_logo,
+    "primary_logo": draw_primary_logo,
     "program_logo": draw_program_logo,
 }
 
@@ -55,12 +63,16 @@ class Artwork:
         self._load_icon = load_icon
         self._pictures: Shelf[_Key, bytes] = Shelf(most_bytes, len)
         self._plates: Shelf[tuple[Art, PictureKind, int], Plates]
-        self._plates = Shelf(_MOST_PLATES, lambda _: 1)
+        self._plates = Shelf(_MOST_PLATE_BYTES, lambda plates: plates.n_bytes)
         self._locks: WeakValueDictionary[Art, asyncio.Lock] = WeakValueDictionary()
 
     async def strip(self, face: CardFace, scale: int) -> bytes:
         """Apple's strip with the card's stamps, 375 x 144 pt at `scale` 1-3."""
         return await self.draw(Art.of_face(face), "strip", _shown(face), scale)
+
+    async def poster(self, face: CardFace, scale: int) -> bytes:
+        """Apple's poster with the card's stamps, 358 x 448 pt at `scale` 1-3."""
+        return await self.draw(Art.of_face(face), "poster", _shown(face), scale)
 
     async def hero(self, face: CardFace) -> bytes:
         """Google's hero picture with the card's stamps, 1032 x 336 px."""
@@ -74,6 +86,10 @@ class Artwork:
         """Apple's logo, 50 x 50 pt at `scale` 1-3, transparent around."""
         return await self.draw(Art.of_face(face), "logo", scale=scale)
 
+    async def primary_logo(self, face: CardFace, scale: int) -> bytes:
+        """The logo on Apple's poster, 30 x 30 pt at `scale` 1-3, transparent around."""
+        return await self.draw(Art.of_face(face), "primary_logo", scale=scale)
+
     async def program_logo(self, face: CardFace) -> bytes:
         """Google's program logo, 660 x 660 px, full bleed."""
         return await self.draw(Art.of_face(face), "program_logo")
@@ -85,7 +101,7 @@ class Artwork:
 
     async def prepare(self, art: Art) -> None:
         """Draw everything that passes of a design can ask for, before they do."""
-        for kind in ("icon", "logo"):
+        for kind in ("icon", "logo", "primary_logo"):
             for scale in SCALES:
                 await self.draw(art, kind, scale=scale)
         await self.draw(art, "program_logo")
@@ -93,6 +109,7 @@ class Artwork:
             await self.draw(art, "hero", balance)
             for scale in SCALES:
                 await self.draw(art, "strip", balance, scale)
+                await self.draw(art, "poster", balance, scale)
 
     async def draw(
         self, art: Art, kind: PictureKind, balance: int = 0, scale: int = 1
@@ -127,7 +144,7 @@ class Artwork:
                 return None
             if kind in _BADGES:
                 return await asyncio.to_thread(_BADGES[kind], art, icon, scale)
-            canvas = _HERO if kind == "hero" else _strip(scale)
+            canvas = _canvas(kind, scale)
             plates = await asyncio.to_thread(draw_plates, art, icon, canvas)
             self._plates.put((art, kind, scale), plates)
         return await asyncio.to_thread(plates.picture, balance)
@@ -141,8 +158,22 @@ class Artwork:
         return await asyncio.to_thread(open_icon, content, art.inks)
 
 
-def _strip(scale: int) -> Canvas:
-    return Canvas(375 * scale, 144 * scale, 20 * scale, 12 * scale)
+def _canvas(kind: PictureKind, scale: int) -> Canvas:
+    if kind == "hero":
+        return _HERO
+    if kind == "strip":
+        return Canvas(375 * scale, 144 * scale, 20 * scale, 12 * scale)
+    # Full bleed: the logo and the count lie over its top, the fields and the barcode
+    # over its bottom (WWDC26, session 209). How much they cover Apple does not say,
+    # so the stamps keep to the upper two thirds.
+    return Canvas(
+        width=358 * scale,
+        height=448 * scale,
+        margin_x=20 * scale,
+        margin_y=64 * scale,
+        foot=84 * scale,
+        rows=TALL_ROWS,
+    )
 
 
 def _shown(face: CardFace) -> int:

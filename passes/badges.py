@@ -13,6 +13,7 @@ from passes.palette import palette_of, to_palette
 
 ICON_POINTS = 38
 LOGO_POINTS = 50
+PRIMARY_LOGO_POINTS = 30
 PROGRAM_LOGO_PIXELS = 660
 
 _ICON_GLYPH = 0.66
@@ -36,7 +37,15 @@ def draw_program_logo(art: Art, icon: Image.Image | None, scale: int) -> bytes:
 
 def draw_logo(art: Art, icon: Image.Image | None, scale: int) -> bytes:
     """Apple's logo: a round stamp without margin, transparent around and within."""
-    side = LOGO_POINTS * scale
+    return _round(art, icon, LOGO_POINTS * scale)
+
+
+def draw_primary_logo(art: Art, icon: Image.Image | None, scale: int) -> bytes:
+    """The logo on Apple's poster, 30 x 30 pt: 126 pt wide only with words in it."""
+    return _round(art, icon, PRIMARY_LOGO_POINTS * scale)
+
+
+def _round(art: Art, icon: Image.Image | None, side: int) -> bytes:
     disc = shape_mask("disc", side, size=_TO_THE_EDGE)
     if icon is not None:
         image = icon.resize((side, side), Image.Resampling.LANCZOS)

@@ -28,6 +28,11 @@ class Plates:
     full: Image.Image
     places: tuple[Place, ...]
 
+    @property
+    def n_bytes(self) -> int:
+        """How much memory both take, a byte a pixel."""
+        return 2 * self.empty.width * self.empty.height
+
     def picture(self, balance: int) -> bytes:
         """The PNG with the first `balance` places stamped."""
         image = self.empty.copy()

@@ -130,6 +130,8 @@ class AppleIssuer:
             "icon": self._artwork.icon,
             "logo": self._artwork.logo,
             "strip": self._artwork.strip,
+            "artwork": self._artwork.poster,
+            "primaryLogo": self._artwork.primary_logo,
         }
         names = [(name, scale) for name in draw for scale in _SCALES]
         drawn = await asyncio.gather(*(draw[n](face, scale) for n, scale in names))

@@ -1,6 +1,7 @@
-"""A card as Apple's pass.json, style storeCard, and its translations. Pure.
+"""A card as Apple's pass.json, storeCard and poster, and its translations. Pure.
 
-https://developer.apple.com/documentation/walletpasses/pass
+https://developer.apple.com/documentation/walletpasses/pass and, from iOS 27 on,
+https://developer.apple.com/documentation/walletpasses/creating-a-poster-generic-pass
 """
 
 from __future__ import annotations
@@ -79,7 +80,25 @@ def draw_pass(
             "backFields": _back(words, face, public_url, page_url or card_url),
         },
     }
+    info["posterGeneric"] = _poster(info["storeCard"], info["description"])
     return PassContent(info=info | _when_and_where(words, face), strings=words.strings)
+
+
+def _poster(card: Json, title: str) -> Json:
+    """The same fields for iOS 27, which draws them over artwork.png.
+
+    Older phones leave this style out and show the storeCard beside it, so that nothing
+    more may stand at the pass's top level, where they would meet it. A field keeps its
+    key in both, as in passkit-generator 3.6.1: whichever way a phone looks for what has
+    changed, it finds one field.
+    """
+    return {
+        "headerFields": card["headerFields"],
+        "primaryFields": [*card["secondaryFields"], *card["auxiliaryFields"]],
+        # It has no logoText. Of several footers the first alone is shown (WWDC26, 209).
+        "footerFields": [{"key": "title", "value": title}],
+        "backFields": card["backFields"],
+    }
 
 
 def _qr(message: str, alt_text: str) -> Json:

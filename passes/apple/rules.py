@@ -1,12 +1,15 @@
 """What a phone asks of a pass: checked before we sign, since Wallet says only "no".
 
 https://developer.apple.com/documentation/walletpasses/pass; the list follows
-https://github.com/tomasmcguinness/pkpassvalidator.
+https://github.com/tomasmcguinness/pkpassvalidator, that of the poster Apple's
+https://developer.apple.com/documentation/walletpasses/creating-a-poster-generic-pass
+and https://developer.apple.com/design/human-interface-guidelines/wallet.
 """
 
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -26,11 +29,18 @@ GROUPS = (
     "auxiliaryFields",
     "backFields",
 )
+# From iOS 27 on. Further footers are taken and not drawn.
+POSTER_GROUPS = {"headerFields": 1, "primaryFields": 4, "footerFields": 2}
+_POSTER_GROUPS = {*POSTER_GROUPS, "backFields", "additionalInfoFields"}
+# Points: the least and the most width, and the height.
+_POSTER_PICTURES = {"artwork": (358, 358, 448), "primaryLogo": (30, 126, 30)}
 _SHORTEST_SECRET = 16
 _MOST_HEADER, _MOST_ROW, _MOST_LOCATIONS = 3, 4, 10
 _PNG = b"\x89PNG\r\n\x1a\n"
 _COLOUR = re.compile(r"rgb\(\d{1,3}, ?\d{1,3}, ?\d{1,3}\)")
-_FILE = re.compile(r"([a-z]{2}\.lproj/)?[A-Za-z]+(@[23]x)?\.png")
+_FILE = re.compile(r"([a-z]{2}\.lproj/)?([A-Za-z]+)(?:@([23])x)?\.png")
+_SIZE = struct.Struct(">II")  # in a PNG's first chunk
+_SIZE_AT = 16
 _LANGUAGE = re.compile(r"[a-z]{2}")
 
 Json = Mapping[str, Any]
@@ -43,7 +53,8 @@ def check_pass(
     problems = [
         *_keys(info),
         *_web_service(info),
-        *_fields(info.get("storeCard", {})),
+        *_store_card(info.get("storeCard", {})),
+        *_poster(info, pictures),
         *_barcodes(info.get("barcodes", [])),
         *_places_and_times(info),
         *_files(pictures, strings),
@@ -78,9 +89,54 @@ def _web_service(info: Json) -> Iterator[str]:
         yield "webServiceURL is no address"
 
 
-def _fields(card: Json) -> Iterator[str]:
-    groups = {group: card.get(group, []) for group in GROUPS}
-    every = [field for fields in groups.values() for field in fields]
+def _store_card(card: Json) -> Iterator[str]:
+    yield from _fields(_all_fields(card))
+    if len(card.get("headerFields", [])) > _MOST_HEADER:
+        yield "too many header fields"
+    row = [*card.get("secondaryFields", []), *card.get("auxiliaryFields", [])]
+    if len(row) > _MOST_ROW:
+        yield "too many secondary and auxiliary fields"
+
+
+def _poster(info: Json, pictures: Mapping[str, bytes]) -> Iterator[str]:
+    """The second style, which new phones draw instead of the first."""
+    if "posterGeneric" not in info:
+        return
+    poster: Json = info["posterGeneric"]
+    for group in set(poster) - _POSTER_GROUPS:
+        yield f"a poster has no {group}"
+    for group, most in POSTER_GROUPS.items():
+        if len(poster.get(group, [])) > most:
+            yield f"too many {group} on the poster"
+    every = [field for fields in poster.values() for field in fields]
+    yield from (f"{problem} (poster)" for problem in _fields(every))
+    if _messages(every) != _messages(_all_fields(info.get("storeCard", {}))):
+        yield "storeCard and poster tell of different changes"
+    # It is the whole face: without it the stamps would be on older phones only.
+    for name in ("artwork@2x.png", "artwork@3x.png"):
+        if name not in pictures:
+            yield f"{name} is missing"
+
+
+def _all_fields(style: Json) -> list[Json]:
+    return [field for group in GROUPS for field in style.get(group, [])]
+
+
+def _messages(fields: list[Json]) -> dict[str, str]:
+    """What a lock screen would say, by the field whose change it tells.
+
+    At most one for each style, as a phone shows one style and a second message makes it
+    say "Store card changed"; and the same in both, so that an update tells the same
+    whichever of them a phone compares.
+    """
+    return {f["key"]: f["changeMessage"] for f in fields if "changeMessage" in f}
+
+
+def _fields(every: list[Json]) -> Iterator[str]:
+    """The rules of the fields of one style.
+
+    Two styles may use the same keys, as passkit-generator 3.6.1 has it, too.
+    """
     keys = [field.get("key") for field in every]
     if len(set(keys)) != len(keys) or not all(keys):
         yield "a field's key is missing or there twice"
@@ -91,10 +147,6 @@ def _fields(card: Json) -> Iterator[str]:
         yield "a changeMessage lacks %@"
     if len(messages) > 1:
         yield "more than one field has a changeMessage"
-    if len(groups["headerFields"]) > _MOST_HEADER:
-        yield "too many header fields"
-    if len(groups["secondaryFields"] + groups["auxiliaryFields"]) > _MOST_ROW:
-        yield "too many secondary and auxiliary fields"
 
 
 def _barcodes(barcodes: list[Json]) -> Iterator[str]:
@@ -118,9 +170,26 @@ def _files(pictures: Mapping[str, bytes], strings: Mapping[str, Any]) -> Iterato
         if name not in pictures:
             yield f"{name} is missing"
     for name, content in pictures.items():
-        if not _FILE.fullmatch(name):
+        found = _FILE.fullmatch(name)
+        if found is None:
             yield f"{name!r} is no picture's name"
         if not content.startswith(_PNG):
             yield f"{name!r} is no PNG"
+        elif found and not _fits(found[2], int(found[3] or 1), content):
+            yield f"{name!r} has the wrong size"
     if any(not _LANGUAGE.fullmatch(language) for language in strings):
         yield "a language of pass.strings is unknown"
+
+
+def _fits(kind: str, scale: int, png: bytes) -> bool:
+    """Has a picture of the poster the size of Apple's table?
+
+    Wallet crops what has not, and would cut through the stamps.
+    """
+    if kind not in _POSTER_PICTURES:
+        return True
+    least, most, high = (points * scale for points in _POSTER_PICTURES[kind])
+    if len(png) < _SIZE_AT + _SIZE.size:
+        return False
+    width, height = _SIZE.unpack_from(png, _SIZE_AT)
+    return bool(least <= width <= most and height == high)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import struct
 import zipfile
 
 import pytest
@@ -14,7 +15,21 @@ from passes.apple.bundle import build_pkpass, pass_strings
 from tests.passes.apple_chain import PASS_TYPE, TEAM, is_signed, signer
 
 PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def sized_png(width: int, height: int) -> bytes:
+    """As much of a PNG as tells its size."""
+    return PNG + b"\0\0\0\rIHDR" + struct.pack(">II", width, height)
+
+
+POSTER_PICTURES = {
+    "artwork.png": sized_png(358, 448),
+    "artwork@2x.png": sized_png(716, 896),
+    "artwork@3x.png": sized_png(1074, 1344),
+    "primaryLogo@3x.png": sized_png(378, 90),
+}
 PICTURES = {
+    **POSTER_PICTURES,
     "icon.png": PNG + b"1",
     "icon@2x.png": PNG + b"2",
     "icon@3x.png": PNG + b"3",
@@ -141,6 +156,11 @@ def wrong_card(*fields, group="backFields"):
     return make_info(storeCard={group: list(fields)})
 
 
+def wrong_poster(n=1, *, group="headerFields", **field):
+    fields = [{"key": str(number), "value": ""} | field for number in range(n)]
+    return make_info(posterGeneric={group: fields})
+
+
 BAD = {
     "formatVersion": make_info(formatVersion=2),
     "teamIdentifier": make_info(teamIdentifier=None),
@@ -164,6 +184,17 @@ BAD = {
     "auxiliary": wrong_card(
         *({"key": str(n), "value": ""} for n in range(5)), group="auxiliaryFields"
     ),
+    "too many headerFields on the poster": wrong_poster(2),
+    "too many primaryFields on the poster": wrong_poster(5, group="primaryFields"),
+    "too many footerFields on the poster": wrong_poster(3, group="footerFields"),
+    "a poster has no secondaryFields": wrong_poster(group="secondaryFields"),
+    r"there twice \(poster\)": wrong_poster(2, key="a", group="primaryFields"),
+    r"lacks %@ \(poster\)": wrong_poster(changeMessage="!"),
+    r"more than one field has a changeMessage \(poster\)": wrong_poster(
+        2, group="backFields", changeMessage="%@"
+    ),
+    # A phone that draws the one would ring where the other one does not.
+    "tell of different changes": wrong_poster(changeMessage="%@"),
     "ASCII": make_info(
         barcodes=[{"message": "https://珈琲.jp", "messageEncoding": "iso-8859-1"}]
     ),
@@ -190,6 +221,39 @@ def test_what_a_phone_would_refuse_is_never_signed(problem):
 def test_pictures_are_checked_too(pictures, problem):
     with pytest.raises(ValueError, match=problem):
         build(pictures=pictures)
+
+
+POSTER = {"posterGeneric": {"headerFields": [{"key": "stamps", "value": "3/10"}]}}
+
+
+@pytest.mark.parametrize("name", ["artwork@2x.png", "artwork@3x.png"])
+def test_a_poster_is_not_signed_without_its_picture(name):
+    less = {n: content for n, content in PICTURES.items() if n != name}
+    with pytest.raises(ValueError, match=f"{name} is missing"):
+        build(make_info(**POSTER), less)
+    assert build(make_info(**POSTER))
+    assert build(pictures=less)  # older phones never asked for it
+
+
+@pytest.mark.parametrize(
+    ("name", "picture"),
+    [
+        ("artwork@3x.png", sized_png(1074, 1343)),
+        ("artwork@2x.png", sized_png(1074, 1344)),
+        ("artwork.png", PNG),
+        ("primaryLogo@3x.png", sized_png(379, 90)),
+        ("primaryLogo@2x.png", sized_png(59, 60)),
+        ("primaryLogo.png", sized_png(30, 31)),
+    ],
+)
+def test_a_posters_pictures_have_the_sizes_of_apples_table(name, picture):
+    with pytest.raises(ValueError, match=f"{name}' has the wrong size"):
+        build(make_info(**POSTER), PICTURES | {name: picture})
+
+
+def test_a_poster_alone_is_no_pass_for_older_phones():
+    with pytest.raises(ValueError, match="storeCard is missing"):
+        build(make_info(storeCard=None, **POSTER))
 
 
 def test_all_problems_are_told_at_once():

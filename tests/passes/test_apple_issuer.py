@@ -110,7 +110,7 @@ async def test_a_built_pass_is_signed_and_whole(issuer, shop, vault, clock, tmp_
     pictures = {name for name in content.files if name.endswith(".png")}
     assert pictures == {
         f"{kind}{scale}.png"
-        for kind in ("icon", "logo", "strip")
+        for kind in ("icon", "logo", "strip", "artwork", "primaryLogo")
         for scale in ("", "@2x", "@3x")
     }
     files = content.files

@@ -11,7 +11,7 @@ from core.rules.glyphs import GLYPHS
 from core.rules.types import CardId, Look, MerchantId
 from passes.art import Art
 from passes.artwork import Artwork
-from passes.layout import Canvas, lay_out
+from passes.layout import TALL_ROWS, Canvas, lay_out
 from passes.uploads import clean_picture
 from tests.passes.faces import BROWN, make_face
 
@@ -54,6 +54,11 @@ def strip_canvas(scale: int) -> Canvas:
     return Canvas(375 * scale, 144 * scale, 20 * scale, 12 * scale)
 
 
+def poster_canvas(scale: int) -> Canvas:
+    size = (358 * scale, 448 * scale, 20 * scale, 64 * scale)
+    return Canvas(*size, foot=84 * scale, rows=TALL_ROWS)
+
+
 def changed(a: bytes, b: bytes) -> tuple[int, int, int, int] | None:
     one, other = opened(a).convert("RGB"), opened(b).convert("RGB")
     return ImageChops.difference(one, other).getbbox()
@@ -67,6 +72,10 @@ async def test_apples_pictures_have_the_points_of_its_table(scale: int) -> None:
     art, face = studio(), make_face()
     strip = opened(await art.strip(face, scale))
     assert strip.size == (375 * scale, 144 * scale)
+    poster = opened(await art.poster(face, scale))
+    assert poster.size == (358 * scale, 448 * scale)
+    small = opened(await art.primary_logo(face, scale))
+    assert small.size == (30 * scale, 30 * scale)
     assert opened(await art.icon(face, scale)).size == (38 * scale, 38 * scale)
     assert opened(await art.logo(face, scale)).size == (50 * scale, 50 * scale)
 
@@ -90,12 +99,17 @@ async def test_googles_logo_survives_the_circle_that_is_cut_out_of_it() -> None:
     assert max(box[2:]) <= 660 - safe
 
 
-async def test_apples_logo_is_round_without_margin_and_shows_the_pass_around_it() -> (
+async def test_apples_logos_are_round_without_margin_and_show_the_pass_around_it() -> (
     None
 ):
-    logo = opened(await studio().logo(make_face(), 3)).convert("RGBA").getchannel("A")
-    assert logo.getpixel((0, 0)) == 0
-    assert logo.getbbox() == (0, 0, 150, 150)
+    art, face = studio(), make_face()
+    for png, side in (
+        (await art.logo(face, 3), 150),
+        (await art.primary_logo(face, 3), 90),
+    ):
+        logo = opened(png).convert("RGBA").getchannel("A")
+        assert logo.getpixel((0, 0)) == 0
+        assert logo.getbbox() == (0, 0, side, side)
 
 
 @pytest.mark.parametrize("goal", [1, 10, 50])
@@ -105,23 +119,30 @@ async def test_pictures_of_stamps_are_small_palettes(goal: int) -> None:
         for png in (await art.strip(face, 3), await art.hero(face)):
             assert opened(png).mode == "P"
             assert len(png) < 24_000
+        poster = await art.poster(face, 3)
+        assert opened(poster).mode == "P"
+        assert len(poster) < 30_000
 
 
 async def test_the_same_card_gives_the_same_bytes_in_every_process() -> None:
     face = make_face()
     assert await studio().strip(face, 3) == await studio().strip(face, 3)
+    assert await studio().poster(face, 3) == await studio().poster(face, 3)
 
 
 # --- stamps ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("goal", [1, 5, 10, 20, 30, 50])
-async def test_each_stamp_changes_its_own_place_only(goal: int) -> None:
-    art = studio()
-    places = lay_out(goal, {5, goal}, strip_canvas(2))
-    before = await art.strip(make_face(0, goal), 2)
+@pytest.mark.parametrize("kind", ["strip", "poster"])
+async def test_each_stamp_changes_its_own_place_only(kind: str, goal: int) -> None:
+    artwork = studio()
+    art = artwork.strip if kind == "strip" else artwork.poster
+    canvas = strip_canvas(2) if kind == "strip" else poster_canvas(2)
+    places = lay_out(goal, {5, goal}, canvas)
+    before = await art(make_face(0, goal), 2)
     for number, place in enumerate(places, start=1):
-        after = await art.strip(make_face(number, goal), 2)
+        after = await art(make_face(number, goal), 2)
         box = changed(before, after)
         assert box is not None, number
         assert box[0] >= place.left
@@ -171,16 +192,19 @@ async def test_every_icon_gives_a_stamp_of_its_own(icon: str) -> None:
 
 
 @pytest.mark.parametrize(("background", "foreground"), HARD)
+@pytest.mark.parametrize("kind", ["strip", "poster"])
 async def test_stamps_and_rings_stand_out_in_any_colours(
-    background: str, foreground: str
+    kind: str, background: str, foreground: str
 ) -> None:
     look = Look(background=background, foreground=foreground, icon="leaf")
-    face = make_face(1, extra=(), look=look)
-    strip = opened(await studio().strip(face, 3)).convert("RGB")
-    stamped, empty, *_ = lay_out(10, (), strip_canvas(3))
+    face, art = make_face(1, extra=(), look=look), studio()
+    png = await (art.strip(face, 3) if kind == "strip" else art.poster(face, 3))
+    canvas = strip_canvas(3) if kind == "strip" else poster_canvas(3)
+    picture = opened(png).convert("RGB")
+    stamped, empty, *_ = lay_out(10, (), canvas)
 
     def at(left: int, top: int) -> str:
-        pixel = strip.getpixel((left, top))
+        pixel = picture.getpixel((left, top))
         assert isinstance(pixel, tuple)
         return "#{:02X}{:02X}{:02X}".format(*pixel)
 
@@ -202,6 +226,17 @@ async def test_the_strip_meets_the_pass_in_exactly_its_colour(scale: int) -> Non
         assert edge.getcolors() == [(edge.width * edge.height, rgb(background))]
 
 
+@pytest.mark.parametrize("goal", [1, 5, 10, 20, 50])
+async def test_where_the_poster_has_its_words_the_picture_is_bare(goal: int) -> None:
+    # The pass's own colours are chosen for words on its paper.
+    face = make_face(goal, goal)
+    poster = opened(await studio().poster(face, 1)).convert("RGB")
+    for box in ((0, 0, 358, 63), (0, 301, 358, 448)):
+        words = poster.crop(box)
+        area = words.width * words.height
+        assert words.getcolors() == [(area, rgb(BROWN.background))]
+
+
 # --- merchants' own icons -------------------------------------------------------
 
 
@@ -209,7 +244,9 @@ async def test_the_merchants_own_icon_is_in_every_picture() -> None:
     art, face = studio(own_icon()), make_face(10, look=MINE)
     for png in (
         await art.strip(face, 3),
+        await art.poster(face, 3),
         await art.hero(face),
+        await art.primary_logo(face, 3),
         await art.icon(face, 3),
         await art.logo(face, 3),
         await art.program_logo(face),
@@ -255,6 +292,20 @@ async def test_a_picture_that_was_drawn_costs_nothing_any_more() -> None:
     art, face = studio(), make_face()
     first = await art.strip(face, 3)
     assert await art.strip(replace(face, card_id=CardId("d"), code="x"), 3) is first
+    poster = await art.poster(face, 3)
+    assert await art.poster(replace(face, card_id=CardId("d"), code="x"), 3) is poster
+
+
+async def test_a_prepared_design_is_not_drawn_again_for_any_pass() -> None:
+    icons = Icons(own_icon())
+    art = Artwork(icons.load)
+    await art.prepare(Art.of_face(make_face(look=MINE)))
+    asked, kept = len(icons.asked), art.kept_bytes
+    for face in (make_face(n, look=MINE) for n in range(11)):
+        for scale in (1, 2, 3):
+            for kind in (art.icon, art.logo, art.strip, art.poster, art.primary_logo):
+                assert await kind(face, scale)
+    assert (len(icons.asked), art.kept_bytes) == (asked, kept)
 
 
 async def test_the_shelf_stays_within_its_size() -> None:

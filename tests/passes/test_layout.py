@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from passes.layout import Canvas, Place, lay_out
+from passes.layout import TALL_ROWS, Canvas, Place, lay_out
 
 HERO = Canvas(1032, 336, 60, 36, most_rows=4)
 
@@ -11,8 +11,16 @@ def strip_canvas(scale: int) -> Canvas:
     return Canvas(375 * scale, 144 * scale, 20 * scale, 12 * scale)
 
 
+def poster_canvas(scale: int) -> Canvas:
+    size = (358 * scale, 448 * scale, 20 * scale, 64 * scale)
+    return Canvas(*size, foot=84 * scale, rows=TALL_ROWS)
+
+
+CANVASES = [*(make(s) for make in (strip_canvas, poster_canvas) for s in (1, 2, 3))]
+
+
 @pytest.mark.parametrize("goal", range(1, 51))
-@pytest.mark.parametrize("canvas", [strip_canvas(s) for s in (1, 2, 3)] + [HERO])
+@pytest.mark.parametrize("canvas", [*CANVASES, HERO])
 def test_places_keep_the_margins_and_never_touch(goal: int, canvas: Canvas) -> None:
     places = lay_out(goal, (), canvas)
     assert len(places) == goal
@@ -22,7 +30,8 @@ def test_places_keep_the_margins_and_never_touch(goal: int, canvas: Canvas) -> N
         assert place.left >= canvas.margin_x - 1
         assert place.top >= canvas.margin_y - 1
         assert place.left + side <= canvas.width - canvas.margin_x + 1
-        assert place.top + side <= canvas.height - canvas.margin_y + 1
+        lowest = canvas.height - canvas.foot - canvas.margin_y
+        assert place.top + side <= lowest + 1
     for index, one in enumerate(places):
         for other in places[index + 1 :]:
             apart = max(abs(one.left - other.left), abs(one.top - other.top))
@@ -34,6 +43,34 @@ def test_places_keep_the_margins_and_never_touch(goal: int, canvas: Canvas) -> N
 )
 def test_cards_have_as_many_rows_as_people_expect(goal: int, rows: int) -> None:
     assert len({place.top for place in lay_out(goal, (), strip_canvas(3))}) == rows
+
+
+@pytest.mark.parametrize(
+    ("goal", "rows"),
+    [
+        (1, [1]),
+        (3, [3]),
+        (4, [2, 2]),
+        (5, [3, 2]),
+        (8, [4, 4]),
+        (9, [3, 3, 3]),
+        (10, [5, 5]),
+        (15, [5, 5, 5]),
+        (20, [5, 5, 5, 5]),
+        (25, [5, 5, 5, 5, 5]),
+        (30, [6, 6, 6, 6, 6]),
+        (50, [10, 10, 10, 10, 10]),
+    ],
+)
+def test_a_tall_picture_has_short_rows(goal: int, rows: list[int]) -> None:
+    found = _rows(lay_out(goal, (), poster_canvas(3)))
+    assert [found[top] for top in sorted(found)] == rows
+
+
+def test_stamps_on_a_poster_are_at_least_as_large_as_in_the_strip() -> None:
+    for goal in range(1, 51):
+        poster = lay_out(goal, (), poster_canvas(3))[0].side
+        assert poster >= lay_out(goal, (), strip_canvas(3))[0].side, goal
 
 
 def test_stamps_stay_large_enough_to_be_seen_and_counted() -> None:

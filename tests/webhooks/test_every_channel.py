@@ -55,6 +55,14 @@ def in_alt_text(a_face: CardFace, language: Language) -> str:
 
 
 def in_apple(a_face: CardFace, language: Language) -> str:
+    return in_style("storeCard", a_face, language)
+
+
+def in_poster(a_face: CardFace, language: Language) -> str:
+    return in_style("posterGeneric", a_face, language)
+
+
+def in_style(style: str, a_face: CardFace, language: Language) -> str:
     content = draw_pass(
         a_face,
         serial="0" * 26,
@@ -65,7 +73,7 @@ def in_apple(a_face: CardFace, language: Language) -> str:
         card_url="https://stamps.example.jp/c/1",
     )
     spoken = content.strings[language]
-    fields = [f for group in content.info["storeCard"].values() for f in group]
+    fields = [f for group in content.info[style].values() for f in group]
     return "\n".join(spoken.get(f["value"], f["value"]) for f in fields)
 
 
@@ -161,6 +169,7 @@ CHANNELS: dict[str, Callable[[CardFace, Language], str]] = {
     "chat": in_chat,
     "alt text": in_alt_text,
     "apple": in_apple,
+    "apple_poster": in_poster,
     "google": in_google,
     "card page": on_card_page,
     "till": at_till,
