@@ -110,7 +110,7 @@ def show_data(known: Known, reader: Reader) -> list[Message]:
     buttons = []
     if known.faces:
         label = say("chat.data.page", language)
-        url = f"{reader.links.wallet(known.faces[0].card_id)}?openExternalBrowser=1"
+        url = f"{reader.links.wallet(known.faces[0].code)}?openExternalBrowser=1"
         buttons.append(button({"type": "uri", "label": label, "uri": url}))
     return plain_message(say("chat.data.title", language), lines, buttons, reader)
 

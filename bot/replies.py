@@ -233,7 +233,7 @@ def _card(
 ) -> Part:
     # LINE's own browser hands no pass to the phone: the wallet link must leave it.
     # https://developers.line.biz/en/docs/messaging-api/using-line-url-scheme/
-    wallet = f"{reader.links.wallet(face.card_id)}?openExternalBrowser=1"
+    wallet = f"{reader.links.wallet(face.code)}?openExternalBrowser=1"
     return card_bubble(
         face,
         reader.language,

@@ -53,6 +53,8 @@ def say_card(face: CardFace, language: Language) -> CardWords:
 
 def say_stopped(face: CardFace, language: Language) -> str:
     """That the card is stopped, and why where that was written down."""
+    if face.is_replaced:
+        return say("reissue.pass", language)
     if not face.stop_reason:
         return say("card.stopped", language)
     return say("card.stopped_for", language, reason=face.stop_reason)

@@ -71,7 +71,7 @@ class Links:
         return value if age <= lives and isinstance(value, str) else None
 
     def wallet(self, value: str) -> str:
-        """The whole add-to-wallet URL of a card (`value` is its id)."""
+        """The whole add-to-wallet URL of a card (`value` is its code)."""
         return f"{self.public_url}/w/{self.sign('wallet', value)}"
 
     def holder(self, pass_id: str) -> str:

@@ -12,11 +12,12 @@ from aiohttp import hdrs, web
 from core.actions.cards import CardView, card_by_id
 from core.actions.channels import line_channel
 from core.actions.passes import card_of_pass, hold_pass, load_pass
+from core.actions.reissue import card_of_link, is_link_replaced
 from core.database import Database
 from core.errors import DeliveryError
 from core.links import Links
 from core.rules.face import CardFace
-from core.rules.types import CardId, IssuerName, Language
+from core.rules.types import IssuerName, Language
 from core.wording import say_last_day, say_time
 from passes.apple.issuer import CONTENT_TYPE
 from passes.issuer import PassIssuer
@@ -48,7 +49,7 @@ async def download(request: web.Request) -> web.Response:
     if not await parts[APPLE].configured(face.merchant_id):
         return sorry(request, "wallet", 404, back=_page_url(request))
     held = await parts[DB].write(
-        hold_pass, face.merchant_id, face.card_id, "apple", now
+        hold_pass, face.merchant_id, face.card_id, "apple", now, code=face.code
     )
     # Read again as one: the date must not be newer than what the pass shows.
     current = await parts[DB].read(load_pass, held.id, now)
@@ -81,7 +82,7 @@ async def go_to_google(request: web.Request) -> web.Response:
     if not await parts[GOOGLE].configured(face.merchant_id):
         return sorry(request, "wallet", 404, back=_page_url(request))
     held = await parts[DB].write(
-        hold_pass, face.merchant_id, face.card_id, "google", now
+        hold_pass, face.merchant_id, face.card_id, "google", now, code=face.code
     )
     try:
         url = await parts[GOOGLE].add_link(held, face, now)
@@ -119,8 +120,12 @@ async def go_on(request: web.Request) -> web.Response:
         return view
     target = _page_url(request)
     if view.face.next_card_id is not None:
-        token = request.config_dict[LINKS].sign("wallet", view.face.next_card_id)
-        target = f"/w/{token}"
+        parts = request.config_dict
+        after = await parts[DB].read(
+            card_by_id, view.face.next_card_id, parts[CLOCK].now()
+        )
+        if after is not None:
+            target = f"/w/{parts[LINKS].sign('wallet', after.card.code)}"
     headers = {hdrs.LOCATION: target, hdrs.CACHE_CONTROL: "no-store"}
     return web.Response(status=303, headers=headers)
 
@@ -180,9 +185,9 @@ async def find_card(
     links: Links, db: Database, token: str, now: datetime, lives: timedelta = LIVES
 ) -> CardView | None:
     """The card that a link's token names; None for a token that is not good (now)."""
-    card_id = links.read("wallet", token, lives=lives, now=now)
-    if card_id is not None:
-        return await db.read(card_by_id, CardId(card_id), now)
+    value = links.read("wallet", token, lives=lives, now=now)
+    if value is not None:
+        return await db.read(card_of_link, value, now)
     # The link on a pass lives as long as the pass.
     pass_id = links.read_holder(token)
     return None if pass_id is None else await db.read(card_of_pass, pass_id, now)
@@ -195,6 +200,10 @@ async def card_of(request: web.Request) -> CardView | web.Response:
     view = await find_card(parts[LINKS], parts[DB], token, now)
     if view is not None:
         return view
+    value = parts[LINKS].read("wallet", token, lives=_EVER, now=now)
+    value = value or parts[LINKS].read_holder(token)
+    if value is not None and await parts[DB].read(is_link_replaced, value):
+        return sorry(request, "replaced", 410)
     old = await find_card(parts[LINKS], parts[DB], token, now, _EVER)
     if old is None:
         return sorry(request, "link", 404)

@@ -63,6 +63,7 @@ from webhooks.till import (
     frames,
     place,
     queue,
+    reissue,
     scan,
     shift,
     wallet,
@@ -96,6 +97,7 @@ ROUTES = (
     frames.routes,
     queue.routes,
     wallet.routes,
+    reissue.routes,
     home.routes,  # /merchant/
     card.routes,
     preview.routes,

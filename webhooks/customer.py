@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from core.actions.cards import CardView, card_by_code
+from core.actions.reissue import find_old_code
 from core.card_words import say_card
 from core.rules.face import CardFace
 from core.rules.member_codes import number_in
@@ -19,6 +20,7 @@ from webhooks.keys import CLOCK, DB, LINKS
 from webhooks.look import look_url
 from webhooks.pages import language_of, render
 from webhooks.sessions import current_session
+from webhooks.till.reissue import show_replaced
 from webhooks.till.scan import serves, show_customer
 
 routes = web.RouteTableDef()
@@ -40,7 +42,7 @@ async def show_code(request: web.Request) -> web.Response:
         return render(request, "customer/member_code.html")
     view = await parts[DB].read(card_by_code, code, parts[CLOCK].now())
     if view is None:
-        return sorry(request, "code", 404)
+        return await _nobody(request, code)
     if serves(current_session(request), view.card.merchant_id):
         return await show_customer(request, view)
     return await _public(request, view)
@@ -66,6 +68,16 @@ def render_card(
         "other": "en" if language_of(request) == "ja" else "ja",
     }
     return render(request, f"customer/{template}", {**shown, **(context or {})})
+
+
+async def _nobody(request: web.Request, code: str) -> web.Response:
+    """The page for a code that no card has: now, or ever."""
+    old = await request.config_dict[DB].read(find_old_code, code)
+    if old is None:
+        return sorry(request, "code", 404)
+    if serves(current_session(request), old.merchant_id):
+        return await show_replaced(request)
+    return sorry(request, "replaced", 410)
 
 
 async def _public(request: web.Request, view: CardView) -> web.Response:

@@ -6,15 +6,17 @@ from datetime import datetime, timedelta
 
 from aiohttp import web
 
+from core.actions.cards import load_card
 from core.actions.channels import LineChannel, line_channel
 from core.actions.join import open_card
 from core.actions.merchants import find_merchant
 from core.actions.publish import find_program
+from core.actions.reissue import is_link_replaced
 from core.database import Tx
 from core.errors import NotFound
 from core.links import friend_url
 from core.rules.blank import blank_face
-from core.rules.types import CardId, Merchant, Program
+from core.rules.types import Merchant, Program
 from core.vault import new_token
 from webhooks.add_pass import LIVES, find_card, phone_of, wallets_of
 from webhooks.customer import render_card, sorry
@@ -85,12 +87,16 @@ async def join(request: web.Request) -> web.Response:
         now=now,
         language=language_of(request),
     )
-    return _to_card(request, card_id)
+    if await parts[DB].read(is_link_replaced, card_id):
+        # The form of a phone that was lost since, sent again.
+        return sorry(request, "replaced", 410)
+    view = await parts[DB].read(load_card, merchant.id, card_id, now)
+    return _to_card(request, view.card.code)
 
 
-def _to_card(request: web.Request, card_id: CardId) -> web.Response:
+def _to_card(request: web.Request, code: str) -> web.Response:
     parts = request.config_dict
-    token = parts[LINKS].sign("wallet", card_id)
+    token = parts[LINKS].sign("wallet", code)
     response = web.Response(status=303, headers={"Location": f"/w/{token}"})
     response.set_cookie(
         _COOKIE,

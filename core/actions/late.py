@@ -35,6 +35,7 @@ from core.store.answers import first_answer, keep_answer, mark_of
 from core.store.cards import cards_of_customer, find_card_by_code, lock_card
 from core.store.customers import find_customer
 from core.store.ledger import list_entries
+from core.store.old_codes import find_old_code
 from core.store.programs import load_program
 
 _URL = re.compile(r"/c/([0-9A-Za-z]{1,16})")
@@ -167,7 +168,7 @@ def _card_of(tx: Tx, scan: LateScan, at: datetime | None = None) -> CardId:
     url = _URL.search(text)
     code = (url[1] if url else text).upper().replace(" ", "")
     if _CODE.fullmatch(code):
-        return own_card_id(tx, scan.merchant_id, code)
+        return _card_with(tx, scan.merchant_id, code, at)
     member = _MEMBER_NO.fullmatch(code)
     number = f"{member[1]}-{member[2]}" if member else number_in(code)
     customer = number and find_customer(tx, scan.merchant_id, member_no=number)
@@ -176,6 +177,18 @@ def _card_of(tx: Tx, scan: LateScan, at: datetime | None = None) -> CardId:
     if at is not None and not member and not is_good(code, customer, scan.code_key, at):
         raise Invalid({"what": ("queue.old_code", {})})
     return _chosen(tx, cards_of_customer(tx, scan.merchant_id, customer.id), scan)
+
+
+def _card_with(
+    tx: Tx, merchant_id: MerchantId, code: str, at: datetime | None
+) -> CardId:
+    """The card that carries `code`, or did so `at` that instant: re-issued since."""
+    old = find_old_code(tx, code)
+    if old is None or old.merchant_id != merchant_id:
+        return own_card_id(tx, merchant_id, code)
+    if at is not None and at >= old.replaced_at:
+        raise Invalid({"what": ("reissue.late", {})})
+    return old.card_id
 
 
 def _chosen(tx: Tx, cards: list[Card], scan: LateScan) -> CardId:

@@ -13,7 +13,7 @@ from core.actions.telling import last_news
 from core.database import Tx
 from core.errors import NotFound
 from core.rules.blank import blank_face
-from core.rules.face import CardFace
+from core.rules.face import CardFace, replaced_face
 from core.rules.types import (
     CardId,
     HeldPass,
@@ -23,7 +23,7 @@ from core.rules.types import (
     ProgramId,
 )
 from core.store import passes
-from core.store.cards import load_card
+from core.store.cards import load_card, lock_card
 from core.store.hooks import emit
 from core.store.journal import note
 from core.store.merchants import (
@@ -32,6 +32,7 @@ from core.store.merchants import (
     load_merchant,
     merchants_with_pass_type,
 )
+from core.store.old_codes import code_until
 from core.store.outbox import AT_LEISURE, announce
 from core.store.passes import Behind, count_behind
 from core.store.programs import list_programs, load_program
@@ -49,11 +50,22 @@ class PassView:
 
 
 def hold_pass(
-    tx: Tx, merchant_id: MerchantId, card_id: CardId, issuer: IssuerName, now: datetime
+    tx: Tx,
+    merchant_id: MerchantId,
+    card_id: CardId,
+    issuer: IssuerName,
+    now: datetime,
+    *,
+    code: str | None = None,
 ) -> HeldPass:
-    """The card's pass at this issuer, made once. Raises `NotFound("card")`."""
-    card = load_card(tx, merchant_id, card_id)
-    if card is None:
+    """The card's good pass at this issuer, made once. Raises `NotFound("card")`.
+
+    `code` is the card's as the asker knows it: where the card was re-issued since, the
+    new pass is not for them.
+    """
+    # Locked, or a pass could come behind the back of a re-issue.
+    card = lock_card(tx, merchant_id, card_id)
+    if card is None or code not in (None, card.code):
         raise NotFound("card")
     return passes.add_pass(tx, merchant_id, card.id, issuer, now)
 
@@ -64,14 +76,22 @@ def load_pass(tx: Tx, pass_id: PassId, now: datetime) -> PassView | None:
     if held is None:
         return None
     face = load_face(tx, held.merchant_id, held.card_id, now)
+    if held.replaced_at is not None:
+        code = code_until(tx, held.merchant_id, held.card_id, held.replaced_at)
+        return PassView(held=held, face=replaced_face(face, code))
     news = last_news(tx, held.merchant_id, held.card_id, held.changed_at)
     return PassView(held=held, face=replace(face, news=news))
 
 
 def card_of_pass(tx: Tx, pass_id: str, now: datetime) -> CardView | None:
-    """The card that a pass shows, for whoever has the link on it; None: it is gone."""
+    """The card that a pass shows, for whoever has the link on it.
+
+    None: it is gone, or another pass is good in its stead.
+    """
     held = passes.load_pass(tx, PassId(pass_id))
-    return None if held is None else card_by_id(tx, held.card_id, now)
+    if held is None or held.replaced_at is not None:
+        return None
+    return card_by_id(tx, held.card_id, now)
 
 
 def load_blank(

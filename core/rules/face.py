@@ -5,7 +5,7 @@ preview draw from. A fact that a customer may see is here or nowhere.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -44,7 +44,8 @@ class CardFace:
     amount counts). `next_program_name` is the card that a full one leads to (None: a
     new one of the same kind), `next_card_id` that card once it has begun. `stop_reason`
     is said where the card is stopped. `news` is what the passes of the card said last
-    (None, too, for who does not draw a pass).
+    (None, too, for who does not draw a pass). `is_replaced` is for a pass in whose
+    stead another one is good.
     """
 
     card_id: CardId
@@ -82,6 +83,7 @@ class CardFace:
     next_card_id: CardId | None
     stop_reason: str
     news: LastNews | None = None
+    is_replaced: bool = False
 
     @property
     def is_full(self) -> bool:
@@ -155,6 +157,31 @@ def draw_face(
         next_program_name=next_program_name,
         next_card_id=card.next_card_id,
         stop_reason=card.stop_reason,
+    )
+
+
+def replaced_face(face: CardFace, code: str) -> CardFace:
+    """What a pass shows that was replaced: nothing of the card that goes on.
+
+    It may be on a phone that somebody found. `code` is the one that it had.
+    """
+    return replace(
+        face,
+        state="stopped",
+        is_replaced=True,
+        code=code,
+        balance=0,
+        cycle=0,
+        total=0,
+        vouchers=(),
+        expires_at=None,
+        last_stamp_at=None,
+        remainder=0,
+        spend=None,
+        next_program_name=None,
+        next_card_id=None,
+        stop_reason="",
+        news=None,
     )
 
 

@@ -375,7 +375,8 @@ class HeldPass:
     """A card in one wallet.
 
     `id` is Apple's serial number and the suffix of Google's object id; `changed_at`
-    (whole seconds since 1970, strictly growing) is its Last-Modified.
+    (whole seconds since 1970, strictly growing) is its Last-Modified. Since
+    `replaced_at` another one is good instead.
     """
 
     id: PassId
@@ -385,3 +386,4 @@ class HeldPass:
     changed_at: int
     installed: bool = False
     push_tokens: tuple[str, ...] = ()
+    replaced_at: datetime | None = None

@@ -35,6 +35,7 @@ from core.store.tables import (
     link,
     link_code,
     notice,
+    old_code,
     pass_device,
     redemption,
     refusal,
@@ -187,7 +188,7 @@ def _places(person: Person) -> Iterator[tuple[Table, ColumnElement[bool]]]:
     )
     yield customer, customer.c.id.in_(ids)
     yield card, card.c.id.in_(cards)
-    for table in (ledger_entry, voucher, held_pass, redemption):
+    for table in (ledger_entry, voucher, held_pass, redemption, old_code):
         yield table, table.c.card_id.in_(cards)
     yield pass_device, pass_device.c.pass_id.in_(passes)
     for table in (refusal, claim, link_code, code_use, notice):

@@ -51,7 +51,11 @@ def _migrate_file(file: str) -> None:
     engine = writing_engine(file)
     with engine.connect() as connection:
         # A rebuilt table would otherwise take its children's rows with it, silently.
-        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+        # By the driver itself: SQLite takes this before a transaction only, and
+        # SQLAlchemy begins one with the first statement.
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.execute("PRAGMA foreign_keys=OFF")
         _upgrade(connection)
         connection.commit()
     engine.dispose()

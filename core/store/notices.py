@@ -177,6 +177,7 @@ def reach_of(tx: Tx, merchant_id: MerchantId, held: Card) -> Reach:
             held_pass.c.merchant_id == merchant_id,
             held_pass.c.card_id.in_(group),
             held_pass.c.installed.is_(True),
+            held_pass.c.replaced_at.is_(None),
         )
     )
     is_friend = customer.c.followed_at.is_not(None) & or_(

@@ -29,18 +29,20 @@ MAX_DEVICES = 20
 ACTIVE = timedelta(days=90)
 
 # HTTP dates have whole seconds: two stamps in one second must still differ.
-_LATER = case(
+LATER = case(
     (held_pass.c.changed_at >= bindparam("second"), held_pass.c.changed_at + 1),
     else_=bindparam("second"),
 )
+GOOD = held_pass.c.replaced_at.is_(None)
 # Built once: to build a statement costs more than to run it.
 _CHANGE = (
     held_pass.update()
     .where(
         held_pass.c.merchant_id == bindparam("of_merchant"),
         held_pass.c.card_id.in_(GROUP),
+        GOOD,
     )
-    .values(changed_at=_LATER)
+    .values(changed_at=LATER)
     .returning(held_pass.c.id)
 )
 _TOPIC = literal("pass:").concat(held_pass.c.id).label("topic")
@@ -61,7 +63,7 @@ class Behind:
 def add_pass(
     tx: Tx, merchant_id: MerchantId, card_id: CardId, issuer: IssuerName, now: datetime
 ) -> HeldPass:
-    """The card's pass at this issuer, made once."""
+    """The card's good pass at this issuer, made once."""
     row = {
         "merchant_id": merchant_id,
         "id": new_id(now),
@@ -71,12 +73,13 @@ def add_pass(
         "installed": False,
         "created_at": now,
     }
-    put_if_new(tx, held_pass, row, "merchant_id", "card_id", "issuer")
+    put_if_new(tx, held_pass, row)
     found = tx.execute(
         select(held_pass).where(
             held_pass.c.merchant_id == merchant_id,
             held_pass.c.card_id == card_id,
             held_pass.c.issuer == issuer,
+            GOOD,
         )
     ).one()
     return _pass(tx, found)
@@ -113,7 +116,8 @@ def announce_program(
         card.c.merchant_id == merchant_id, card.c.program_id == program_id
     )
     mine = (held_pass.c.merchant_id == merchant_id) & held_pass.c.card_id.in_(cards)
-    change = held_pass.update().where(mine).values(changed_at=_LATER)
+    mine &= GOOD
+    change = held_pass.update().where(mine).values(changed_at=LATER)
     tx.execute(change, {"second": int(now.timestamp())})
     place = case(
         (held_pass.c.installed.is_(False), AT_LEISURE + 2),
@@ -123,7 +127,11 @@ def announce_program(
     rows = (
         select(held_pass.c.merchant_id, _TOPIC, place)
         .select_from(held_pass.join(card, _ITS_CARD))
-        .where(held_pass.c.merchant_id == merchant_id, card.c.program_id == program_id)
+        .where(
+            held_pass.c.merchant_id == merchant_id,
+            card.c.program_id == program_id,
+            GOOD,
+        )
     )
     announce_all(tx, rows, now)
 
@@ -145,7 +153,11 @@ def count_behind(tx: Tx, merchant_id: MerchantId, program_id: ProgramId) -> Behi
                 & (outbox.c.topic == _TOPIC),
             )
         )
-        .where(held_pass.c.merchant_id == merchant_id, card.c.program_id == program_id)
+        .where(
+            held_pass.c.merchant_id == merchant_id,
+            card.c.program_id == program_id,
+            GOOD,
+        )
     ).one()
     return Behind(row.n_passes, row.n_waiting or 0, row.n_failing or 0)
 
@@ -273,5 +285,6 @@ def _pass(tx: Tx, row: Row[Any]) -> HeldPass:
         issuer=row.issuer,
         changed_at=row.changed_at,
         installed=row.installed,
+        replaced_at=row.replaced_at,
         push_tokens=_push_tokens(tx, row.merchant_id, row.id),
     )

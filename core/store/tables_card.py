@@ -113,6 +113,22 @@ card = Table(
     ),
 )
 
+# What the passes of a card carried before it was re-issued.
+old_code = Table(
+    "old_code",
+    metadata,
+    merchant_column(),
+    Column("code", String(16), nullable=False),
+    id_column("card_id"),
+    at_column("replaced_at"),
+    PrimaryKeyConstraint("merchant_id", "code"),
+    ForeignKeyConstraint(
+        ["merchant_id", "card_id"], ["card.merchant_id", "card.id"], ondelete="RESTRICT"
+    ),
+    Index("ix_old_code_code", "code"),
+    Index("ix_old_code_merchant_id_card_id", "merchant_id", "card_id"),
+)
+
 ledger_entry = Table(
     "ledger_entry",
     metadata,

@@ -31,12 +31,22 @@ held_pass = Table(
     Column("changed_at", BigInteger, nullable=False),
     Column("installed", Boolean, nullable=False),
     at_column("created_at"),
+    at_column("replaced_at", null=True),
     PrimaryKeyConstraint("merchant_id", "id"),
-    UniqueConstraint("merchant_id", "card_id", "issuer"),
     ForeignKeyConstraint(
         ["merchant_id", "card_id"], ["card.merchant_id", "card.id"], ondelete="RESTRICT"
     ),
     Index("ix_held_pass_id", "id"),
+    # Beside any number of passes that were replaced, one that is good.
+    Index(
+        "ix_held_pass_current",
+        "merchant_id",
+        "card_id",
+        "issuer",
+        unique=True,
+        sqlite_where=text("replaced_at IS NULL"),
+        postgresql_where=text("replaced_at IS NULL"),
+    ),
 )
 
 pass_device = Table(

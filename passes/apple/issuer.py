@@ -57,7 +57,7 @@ class AppleIssuer:
     async def add_link(self, held: HeldPass, face: CardFace, now: datetime) -> str:
         """The URL of the pass's file. DeliveryError where it could not be signed."""
         await self._connections.of(held.merchant_id, now)
-        return f"{self._links.wallet(face.card_id)}.pkpass"
+        return f"{self._links.wallet(face.code)}.pkpass"
 
     async def build(self, held: HeldPass, face: CardFace, now: datetime) -> bytes:
         """The signed .pkpass file. DeliveryError without a certificate that works."""

@@ -119,13 +119,17 @@ def _count(words: _Words, face: CardFace) -> Json:
     else:
         message = words.label("card.changed")
     count = say("card.count", "ja", balance=face.balance, goal=face.goal)
+    if face.is_replaced:
+        # What the lock screen says is that it was replaced, not that stamps are gone.
+        return _field("stamps", words.label("card.stamps"), "–")
     field = _field("stamps", words.label("card.stamps"), count)
     return field if _is_of_news(face) else field | {"changeMessage": message}
 
 
 def _next(words: _Words, face: CardFace) -> Json:
     text = words.put(lambda language: say_card(face, language).first)
-    return _field("next", words.label("card.next_reward"), text)
+    field = _field("next", words.label("card.next_reward"), text)
+    return field | {"changeMessage": "%@"} if face.is_replaced else field
 
 
 def _auxiliary(words: _Words, face: CardFace) -> list[Json]:

@@ -166,10 +166,14 @@ class GoogleIssuer:
         lane = self._lane(held)
         connection = await self._connections.of(held.merchant_id)
         async with lane.lock:
+            if held.changed_at < lane.sent:
+                return
             shell = bare(face, held, issuer_id=connection.issuer_id)
             await self._api.update(
                 connection.account, OBJECT, shell, at_leisure=at_leisure
             )
+            # Whoever drew the pass before it was taken back must not bring it again.
+            lane.sent = held.changed_at
 
     async def list_saved(
         self, merchant_id: MerchantId, program_id: ProgramId

@@ -212,7 +212,7 @@ def test_the_buttons_lead_to_the_wallet_page_outside_of_line_and_to_the_card():
     token = url.split("/w/")[1].split("?")[0]
     life = timedelta(days=1)
     now = datetime.now(UTC)
-    assert LINKS.read("wallet", token, lives=life, now=now) == face().card_id
+    assert LINKS.read("wallet", token, lives=life, now=now) == face().code
     assert card["action"]["uri"] == "https://stamps.example.jp/c/" + "c" * 22
 
 

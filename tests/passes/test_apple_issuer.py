@@ -127,7 +127,7 @@ async def test_the_link_leads_to_the_file(issuer, shop, vault, clock, links):
     token = link.removeprefix(f"{links.public_url}/w/").removesuffix(".pkpass")
     lives = timedelta(hours=1)
     opened = links.read("wallet", token, lives=lives, now=clock.now())
-    assert opened == found.face.card_id
+    assert opened == found.face.code
 
 
 async def test_every_phone_of_a_pass_is_told(issuer, apns, shop, vault, clock):

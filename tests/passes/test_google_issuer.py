@@ -24,7 +24,7 @@ from core.database import Database
 from core.errors import DeliveryError
 from core.links import Links
 from core.rules.asking import Granted, StampAsk
-from core.rules.face import CardFace
+from core.rules.face import CardFace, replaced_face
 from core.rules.types import HeldPass, Look, MerchantId
 from core.vault import Vault
 from jobs.demo.google_wallet import GoogleStandIn
@@ -457,6 +457,22 @@ async def test_a_pass_taken_back_is_an_empty_shell_until_it_comes_back(
     assert scene.thing["state"] == "ACTIVE"
     assert "barcode" in scene.thing
     assert "accountId" in scene.thing
+
+
+async def test_a_link_of_before_does_not_bring_back_a_pass_taken_back_meanwhile(
+    scene: Scene,
+) -> None:
+    await scene.save()
+    face, now = await scene.face(), scene.clock.now()
+    newer = replace(scene.held, changed_at=scene.held.changed_at + 1)
+
+    await asyncio.gather(
+        scene.issuer.void(newer, replaced_face(face, face.code), now),
+        scene.issuer.add_link(scene.held, face, now),
+    )
+
+    assert scene.thing["state"] == "INACTIVE"
+    assert "再発行" in str(scene.thing["textModulesData"])
 
 
 async def test_taking_back_what_google_never_had_is_no_error(scene: Scene) -> None:

@@ -66,6 +66,7 @@ BOTH: dict[str, tuple[dict[str, Any], Any]] = {
     "next_program_name": (FULL, "ゴールドカード"),
     "next_card_id": (FULL | {"next_program_name": "ゴールドカード"}, CardId("C2")),
     "stop_reason": ({"state": "stopped"}, "退会"),
+    "is_replaced": ({"state": "stopped"}, True),
 }
 # Told by the chat and the pages, not by a pass.
 NEITHER = {

@@ -30,7 +30,7 @@ async def test_the_customers_camera_opens_this_very_card(
         path = f"/till/cards/{view.card.code}/wallet"
         assert path in await staff.get(f"/c/{view.card.code}")
         page = await staff.get(path)
-        url = links.wallet(view.card.id)
+        url = links.wallet(view.card.code)
         assert qr_svg(url) in page
 
         answer = await client.get(url.removeprefix(links.public_url))

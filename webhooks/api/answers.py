@@ -52,7 +52,7 @@ def card_answer(view: CardView, merchant: Merchant, links: Links) -> CardAnswer:
             line_user_id=person.line_user_id,
             external_id=view.card.external_id or person.external_id,
         ),
-        add_to_wallet_url=links.wallet(face.card_id),
+        add_to_wallet_url=links.wallet(face.code),
     )
 
 

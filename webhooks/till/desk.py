@@ -11,6 +11,7 @@ from aiohttp import web
 
 from core.actions.cards import CardView, card_by_code
 from core.actions.publish import list_programs
+from core.actions.reissue import find_old_code
 from core.actions.shops import list_shops
 from core.actions.signin import Session
 from core.actions.till import MAX_STAMPS
@@ -68,10 +69,16 @@ def render_till(
 
 
 async def find_card(request: web.Request, desk: Desk) -> CardView:
-    """The card in the path. Raises `NotFound`, also for another merchant's card."""
+    """The card in the path. Raises `NotFound`, also for another merchant's card; for a
+    code from before a re-issue a redirect to the page that says so.
+    """
     parts = request.config_dict
     code, now = request.match_info["code"], parts[CLOCK].now()
     view = await parts[DB].read(card_by_code, code, now)
+    if view is None:
+        old = await parts[DB].read(find_old_code, code)
+        if old is not None and old.merchant_id == desk.session.merchant.id:
+            raise web.HTTPSeeOther(f"/c/{code}")
     if view is None or view.card.merchant_id != desk.session.merchant.id:
         raise NotFound("card")
     return view

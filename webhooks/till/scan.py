@@ -21,6 +21,7 @@ from core.actions.grant import grant_stamps
 from core.actions.late import own_card_id, scan_key
 from core.actions.member import OldCode, cards_by_member_code, code_key
 from core.actions.paper import may_bring_paper, migrate_paper
+from core.actions.reissue import find_old_code
 from core.actions.signin import Session
 from core.actions.till import MAX_STAMPS
 from core.card_words import say_card
@@ -73,6 +74,8 @@ async def find_customer(request: web.Request) -> web.Response:
     if isinstance(found, OldCode):
         context = {"text": "", "views": [], "is_old": True}
         return render_till(request, "find.html", desk, context, status=410)
+    if not found and (old := await _replaced(request, desk, text)):
+        return web.Response(status=303, headers={"Location": f"/c/{old}"})
     is_search = not found
     if is_search:
         # One more than is shown tells whether there are more.
@@ -196,6 +199,21 @@ async def bring_paper(request: web.Request) -> web.Response:
     return _page(request, desk, view, granted)
 
 
+async def _replaced(request: web.Request, desk: Desk, text: str) -> str:
+    """The code from before a re-issue that `text` is or carries, or ""."""
+    code = _code_in(unicodedata.normalize("NFKC", text).strip())
+    if not _CODE.fullmatch(code):
+        return ""
+    old = await request.config_dict[DB].read(find_old_code, code)
+    is_ours = old is not None and old.merchant_id == desk.session.merchant.id
+    return code if is_ours else ""
+
+
+def _code_in(text: str) -> str:
+    url = _URL.search(text)
+    return (url[1] if url else text).upper().replace(" ", "").replace("-", "")
+
+
 def _more(tx: Tx, desk: Desk, view: CardView, now: datetime) -> dict[str, Any]:
     """What the card's own page has more than the answers to its forms."""
     return {
@@ -267,7 +285,7 @@ def _find(
         text = url[1]
     if (number := _MEMBER_NO.fullmatch(text)) is not None:
         return find_cards(tx, merchant_id, now, member_no=f"{number[1]}-{number[2]}")
-    code = text.upper().replace(" ", "").replace("-", "")
+    code = _code_in(text)
     if number_in(code) is not None:
         return cards_by_member_code(tx, merchant_id, code, key, now)
     view = card_by_code(tx, code, now) if _CODE.fullmatch(code) else None

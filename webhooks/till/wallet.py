@@ -6,9 +6,10 @@ import asyncio
 
 from aiohttp import web
 
+from core.actions.cards import CardView, find_cards
 from passes.qr import qr_svg
 from webhooks.add_pass import wallets_of
-from webhooks.keys import LINKS
+from webhooks.keys import CLOCK, DB, LINKS
 from webhooks.till.desk import find_card, find_desk, render_till
 
 routes = web.RouteTableDef()
@@ -22,8 +23,11 @@ async def show_wallet_code(request: web.Request) -> web.Response:
     """
     desk = await find_desk(request)
     view = await find_card(request, desk)
-    url = request.config_dict[LINKS].wallet(view.card.id)
+    url = request.config_dict[LINKS].wallet(view.card.code)
+    reissued = "reissued" in request.query
     context = {
+        "reissued": reissued,
+        "others": await _others(request, view) if reissued else [],
         "view": view,
         "face": view.face,
         "qr": await asyncio.to_thread(qr_svg, url),
@@ -33,3 +37,18 @@ async def show_wallet_code(request: web.Request) -> web.Response:
     # Whoever has the link has the card.
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+async def _others(request: web.Request, view: CardView) -> list[CardView]:
+    """The customer's other cards in use: they were re-issued with this one."""
+    parts = request.config_dict
+    merchant_id, number = view.card.merchant_id, view.customer.member_no
+    now = parts[CLOCK].now()
+    found = await parts[DB].read(find_cards, merchant_id, now, member_no=number)
+    return [
+        other
+        for other in found
+        if other.card.id != view.card.id
+        and other.face.state in ("active", "paused")
+        and not other.face.ranked_up
+    ]
