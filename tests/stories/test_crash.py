@@ -64,7 +64,7 @@ async def test_an_answer_that_dies_on_its_way_is_given_by_the_next_process(shop)
 async def test_an_answer_that_line_took_before_the_crash_is_not_given_again(shop):
     bell = shop.world.line.world.bell
     [hanako] = shop.add_people(1)
-    await shop.service.start()
+    await shop.open_up()
     [event] = await shop.stamp_events([hanako])
     # The line is in the chat, and the service dies before it hears of it.
     bell.listeners.append(
@@ -124,7 +124,7 @@ async def test_no_stamp_is_lost_or_doubled_over_crashes_under_load(shop):
 
 async def test_sigterm_under_load_loses_nothing_that_was_answered(shop):
     people = shop.add_people(40)
-    await shop.service.start()
+    await shop.open_up()
     cards = [await shop.open_card(f"客{n}") for n in range(10)]
     asks = [shop.by_line(event) for event in await shop.stamp_events(people)]
     given: list[str] = []
@@ -154,7 +154,7 @@ async def crash_with_an_answer_on_its_way(shop: Drill) -> str:
     """A stamp is kept, its answer is lost with the process; who asked."""
     line = shop.world.line
     [hanako] = shop.add_people(1)
-    await shop.service.start()
+    await shop.open_up()
     [event] = await shop.stamp_events([hanako])
     line.slow(1.0, REPLY)
     assert await shop.deliver(event)

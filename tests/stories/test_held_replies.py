@@ -83,7 +83,7 @@ def requests(tx: Any) -> list[tuple[str, str]]:
 
 
 async def test_killed_while_it_waits_the_next_process_says_what_staff_did(shop):
-    await shop.service.start()
+    await shop.open_up()
     async with at_till(shop) as till:
         hanako = await hold(shop)
         await shop.service.kill()
@@ -105,7 +105,7 @@ async def test_killed_while_it_waits_the_next_process_says_what_staff_did(shop):
 
 
 async def test_killed_while_it_waits_and_too_late_to_wait_on_it_is_the_ticket(shop):
-    await shop.service.start()
+    await shop.open_up()
     async with at_till(shop):
         hanako = await hold(shop)
         await shop.service.kill()
@@ -117,7 +117,7 @@ async def test_killed_while_it_waits_and_too_late_to_wait_on_it_is_the_ticket(sh
 
 
 async def test_a_stop_waits_for_nobody_at_a_till(shop):
-    await shop.service.start()
+    await shop.open_up()
     async with at_till(shop):
         hanako = await hold(shop)
         shop.service.tell_to_stop()
