@@ -102,6 +102,7 @@ def page_of(form: DesignForm, problems: Sequence[str] = (), do: str = "") -> str
         others=[gold],
         done="",
         may_edit=True,
+        progress=SimpleNamespace(n_waiting=0),
         **form_context(form, dict.fromkeys(problems, "!"), do),
     )
 
