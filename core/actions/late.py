@@ -6,7 +6,6 @@ lost on its way is given once more, and nothing is doubled.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,6 +20,7 @@ from core.errors import Invalid, NotFound
 from core.rules.asking import Granted, Refused, StampAsk, Undone
 from core.rules.late import counts_at, scanned_at
 from core.rules.member_codes import is_good, number_in
+from core.rules.scanned import CARD_CODE, CARD_URL, MEMBER_NO
 from core.rules.types import (
     Card,
     CardId,
@@ -38,9 +38,6 @@ from core.store.ledger import list_entries
 from core.store.old_codes import find_old_code
 from core.store.programs import load_program
 
-_URL = re.compile(r"/c/([0-9A-Za-z]{1,16})")
-_CODE = re.compile(r"[0-9A-Z]{13}")
-_MEMBER_NO = re.compile(r"(\d{4})[-‐ー−]?(\d{4})")
 _KEPT_BACK = Refused(why=Why.expired_request)
 
 
@@ -165,11 +162,11 @@ def _keys(tx: Tx, scan: LateScan) -> list[tuple[str, dict[str, object]]]:
 def _card_of(tx: Tx, scan: LateScan, at: datetime | None = None) -> CardId:
     """Whose it is; a code of a member's page must have been there `at` that instant."""
     text = unicodedata.normalize("NFKC", scan.what).strip()
-    url = _URL.search(text)
+    url = CARD_URL.search(text)
     code = (url[1] if url else text).upper().replace(" ", "")
-    if _CODE.fullmatch(code):
+    if CARD_CODE.fullmatch(code):
         return _card_with(tx, scan.merchant_id, code, at)
-    member = _MEMBER_NO.fullmatch(code)
+    member = MEMBER_NO.fullmatch(code)
     number = f"{member[1]}-{member[2]}" if member else number_in(code)
     customer = number and find_customer(tx, scan.merchant_id, member_no=number)
     if not customer or customer.erased_at is not None:

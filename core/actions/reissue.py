@@ -13,10 +13,11 @@ from datetime import datetime
 from core.actions.cards import CardView, card_by_code, card_by_id
 from core.actions.history import actor_of
 from core.actions.once import once
+from core.actions.pins import MAY_SERVE
 from core.database import Tx
 from core.errors import NotFound
 from core.rules.asking import Refused
-from core.rules.types import Card, CardId, MerchantId, PassId, Role, Staff, Why
+from core.rules.types import Card, CardId, MerchantId, PassId, Staff, Why
 from core.store.cards import find_card_by_code, find_card_by_id
 from core.store.journal import note
 from core.store.linking import end_link_codes
@@ -29,8 +30,6 @@ from core.store.old_codes import (
     was_reissued,
 )
 from core.store.passes import load_pass
-
-STAFF: tuple[Role, ...] = ("owner", "manager", "clerk")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +57,7 @@ def reissue_card(
     """
 
     def do() -> Reissued | Refused:
-        if by.role not in STAFF or by.merchant_id != merchant_id:
+        if by.role not in MAY_SERVE or by.merchant_id != merchant_id:
             return Refused(why=Why.not_allowed)
         held = _lock(tx, merchant_id, code)
         if held.state == "stopped":

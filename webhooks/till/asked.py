@@ -27,8 +27,9 @@ from webhooks.live import event_stream
 from webhooks.pages import render
 from webhooks.till.auto import show_auto
 from webhooks.till.counter import show_ready
-from webhooks.till.desk import Desk, find_desk, say_refusal
+from webhooks.till.desk import Desk, find_desk
 from webhooks.till.mode import kept_mode
+from webhooks.till.refusals import say_refusal
 from webhooks.till.waiting import waiting_context
 
 _ASKED = "/till/asked/{asked:[0-9A-Z]{26}}"
@@ -150,7 +151,7 @@ def _tell(
     refusal = ""
     state: State = "cancelled"
     if isinstance(outcome, Refused):
-        refusal, state = say_refusal(desk, outcome), "refused"
+        refusal, state = say_refusal(desk.session, outcome), "refused"
     elif outcome is not None:
         # An old form sent again: what it did may have been taken back meanwhile.
         stands = voucher.redemption_id == outcome.entry_id

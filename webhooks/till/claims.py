@@ -19,8 +19,9 @@ from core.vault import new_token
 from core.wording import say, say_time
 from webhooks.forms import problems_in_words, read_fields, text_of
 from webhooks.keys import CLOCK, DB
-from webhooks.till.desk import Desk, find_desk, render_till, say_refusal
+from webhooks.till.desk import Desk, find_desk, render_till
 from webhooks.till.mode import stamps_of
+from webhooks.till.refusals import say_refusal
 
 DECIDES: tuple[Role, ...] = ("owner", "manager")
 
@@ -120,7 +121,7 @@ def _refused(desk: Desk, refused: Refused) -> _Said:
     }
     if refused.why in own:
         return _Said(kind="bad", words=say(own[refused.why], desk.session.language))
-    return _Said(kind="bad", words=say_refusal(desk, refused))
+    return _Said(kind="bad", words=say_refusal(desk.session, refused))
 
 
 async def _gave(request: web.Request, desk: Desk, gave: Gave) -> _Said:

@@ -17,10 +17,8 @@ from core.actions.signin import Session
 from core.actions.till import MAX_STAMPS
 from core.database import Tx
 from core.errors import NotFound
-from core.rules.asking import Refused
 from core.rules.types import Program, Shop
 from core.vault import new_token
-from core.wording import say, say_time
 from webhooks.keys import CLOCK, DB
 from webhooks.pages import render
 from webhooks.sessions import require_session
@@ -91,13 +89,6 @@ def pad(desk: Desk, program: str) -> dict[str, Any]:
         "key": new_token(12),
         "most": MAX_STAMPS,
     }
-
-
-def say_refusal(desk: Desk, refused: Refused) -> str:
-    """Why not, as a sentence in the till's language."""
-    language, zone = desk.session.language, desk.session.merchant.timezone
-    time = say_time(refused.retry_at, zone, language) if refused.retry_at else ""
-    return say(f"why.{refused.why.value}", language, time=time)
 
 
 def _desk(tx: Tx, session: Session) -> Desk:

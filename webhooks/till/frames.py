@@ -16,10 +16,9 @@ import zxingcpp
 from aiohttp import web
 from PIL import Image
 
-from core.rules.types import Role
+from core.actions.pins import MAY_SERVE
 from webhooks.sessions import current_session
 
-STAFF: tuple[Role, ...] = ("owner", "manager", "clerk")
 LARGEST = 512 * 1024
 MOST_PIXELS = 2_000_000
 MOST_SIDE = 4096
@@ -55,7 +54,7 @@ async def read_frame(request: web.Request) -> web.Response:
     with Retry-After (seconds) where too many come at once.
     """
     session = current_session(request)
-    if session is None or session.staff.role not in STAFF:
+    if session is None or session.staff.role not in MAY_SERVE:
         return web.json_response({"outcome": "signed_out"}, status=401)
     kind = _KINDS.get(request.content_type)
     if kind is None:

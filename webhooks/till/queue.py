@@ -13,19 +13,19 @@ from aiohttp import web
 from core.actions.cards import load_card
 from core.actions.late import LateScan, send_scan, withdraw_scan
 from core.actions.member import code_key
+from core.actions.pins import MAY_SERVE
 from core.actions.signin import Session
 from core.actions.till import MAX_STAMPS
 from core.database import Tx
 from core.errors import Invalid, NotFound
 from core.rules.asking import Refused, Undone
-from core.rules.types import CardId, Language, MerchantId, Role, ShopId, StaffId
-from core.wording import say, say_time
+from core.rules.types import CardId, Language, MerchantId, ShopId, StaffId
+from core.wording import say
 from webhooks.forms import problems_in_words
 from webhooks.keys import CLOCK, DB, LINKS, VAULT
 from webhooks.metrics import count_stamps
 from webhooks.sessions import current_session
-
-STAFF: tuple[Role, ...] = ("owner", "manager", "clerk")
+from webhooks.till.refusals import say_refusal
 
 # A page that was shown so long ago says no longer who stood at the till.
 PASS_LIVES = timedelta(days=30)
@@ -97,7 +97,7 @@ async def _send(
     count_stamps(request, "scan", outcome)
     shown = await db.read(_shown, session, outcome.card_id, now)
     if isinstance(outcome, Refused):
-        words = _say_refusal(session, outcome)
+        words = say_refusal(session, outcome)
         return _answer({"outcome": "refused", "words": words, **shown})
     words = say("queue.given", session.language, n=outcome.stamps)
     return _answer({"outcome": "granted", "words": words, **shown})
@@ -114,14 +114,14 @@ async def _withdraw(
         state = "undone" if isinstance(outcome, Undone) else "withdrawn"
         return _answer({"outcome": state, "words": ""})
     shown = await request.config_dict[DB].read(_shown, session, outcome.card_id, now)
-    why = _say_refusal(session, outcome)
+    why = say_refusal(session, outcome)
     words = say("queue.not_withdrawn", session.language, why=why)
     return _answer({"outcome": "refused", "words": words, **shown})
 
 
 def _session(request: web.Request) -> Session | None:
     session = current_session(request)
-    return session if session and session.staff.role in STAFF else None
+    return session if session and session.staff.role in MAY_SERVE else None
 
 
 def _who(request: web.Request, session: Session, body: dict[str, Any]) -> Pass:
@@ -197,12 +197,6 @@ def _shown(
         "balance": f"{view.face.balance} / {view.face.goal}",
         "card": f"/c/{view.card.code}",
     }
-
-
-def _say_refusal(session: Session, refused: Refused) -> str:
-    language, zone = session.language, session.merchant.timezone
-    time = say_time(refused.retry_at, zone, language) if refused.retry_at else ""
-    return say(f"why.{refused.why.value}", language, time=time)
 
 
 def _never(language: Language, key: str, status: int = 400) -> web.Response:

@@ -10,7 +10,8 @@ from core.errors import NotFound
 from core.vault import new_token
 from webhooks.forms import read_fields, text_of
 from webhooks.keys import CLOCK, DB
-from webhooks.till.desk import find_card, find_desk, render_till, say_refusal
+from webhooks.till.desk import find_card, find_desk, render_till
+from webhooks.till.refusals import say_refusal
 
 _PATH = "/till/cards/{code:[0-9A-Z]{1,16}}/reissue"
 
@@ -55,7 +56,7 @@ async def reissue(request: web.Request) -> web.Response:
         raise web.HTTPSeeOther(f"/c/{code}") from None
     if not isinstance(outcome, Reissued):
         view = await find_card(request, desk)
-        refusal = say_refusal(desk, outcome)
+        refusal = say_refusal(desk.session, outcome)
         context = {"view": view, "face": view.face, "key": "", "refusal": refusal}
         return render_till(request, "reissue.html", desk, context, status=409)
     view = await parts[DB].read(load_card, merchant_id, outcome.card_id, now)

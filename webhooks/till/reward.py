@@ -15,7 +15,8 @@ from core.rules.types import Voucher, VoucherId
 from core.vault import new_token
 from webhooks.forms import read_fields, text_of
 from webhooks.keys import CLOCK, DB
-from webhooks.till.desk import Desk, find_card, find_desk, render_till, say_refusal
+from webhooks.till.desk import Desk, find_card, find_desk, render_till
+from webhooks.till.refusals import say_refusal
 
 State = Literal["ask", "redeemed", "returned", "refused", "kept"]
 
@@ -85,7 +86,9 @@ async def _answer(
 ) -> web.Response:
     view, voucher = await _find(request, desk)
     if isinstance(outcome, Refused):
-        return _page(request, desk, view, voucher, refused, say_refusal(desk, outcome))
+        return _page(
+            request, desk, view, voucher, refused, say_refusal(desk.session, outcome)
+        )
     if isinstance(outcome, Redeemed):
         stands = voucher.redemption_id == outcome.entry_id
     else:
@@ -105,7 +108,7 @@ def _current(
         return _page(request, desk, view, voucher, "ask")
     if _is_returnable(request, desk, view, voucher):
         return _page(request, desk, view, voucher, "redeemed")
-    refusal = say_refusal(desk, refused)
+    refusal = say_refusal(desk.session, refused)
     return _page(request, desk, view, voucher, "refused", refusal)
 
 

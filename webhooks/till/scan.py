@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from datetime import datetime
 from typing import Any
@@ -21,6 +20,7 @@ from core.actions.grant import grant_stamps
 from core.actions.late import own_card_id, scan_key
 from core.actions.member import OldCode, cards_by_member_code, code_key
 from core.actions.paper import may_bring_paper, migrate_paper
+from core.actions.pins import MAY_SERVE
 from core.actions.reissue import find_old_code
 from core.actions.signin import Session
 from core.actions.till import MAX_STAMPS
@@ -28,27 +28,24 @@ from core.card_words import say_card
 from core.database import Tx
 from core.rules.asking import Granted, Refused, StampAsk
 from core.rules.member_codes import number_in
-from core.rules.types import MerchantId, Role
+from core.rules.scanned import CARD_CODE, CARD_URL, MEMBER_NO
+from core.rules.types import MerchantId
 from core.vault import new_token
 from core.wording import say_last_day, say_time
 from webhooks.forms import read_fields, text_of
 from webhooks.keys import CLOCK, DB, VAULT
 from webhooks.metrics import count_stamps
 from webhooks.sessions import current_session
-from webhooks.till.desk import Desk, find_card, find_desk, render_till, say_refusal
+from webhooks.till.desk import Desk, find_card, find_desk, render_till
 from webhooks.till.history import LONGEST_REASON, read_history
 from webhooks.till.mode import stamps_of
+from webhooks.till.refusals import say_refusal
 from webhooks.till.reward import ask_for_voucher, give_voucher, take_voucher_back
 from webhooks.till.undo import is_undoable, show_undone, undo_stamps, was_undone
-
-STAFF: tuple[Role, ...] = ("owner", "manager", "clerk")
 
 # So many cards of a search are shown.
 MOST = 20
 
-_URL = re.compile(r"/c/([0-9A-Za-z]{1,16})")
-_CODE = re.compile(r"[0-9A-Z]{13}")
-_MEMBER_NO = re.compile(r"(\d{4})[-‐ー−]?(\d{4})")
 
 _CARD = "/till/cards/{code:[0-9A-Z]{1,16}}"
 _VOUCHER = _CARD + "/vouchers/{voucher:[0-9A-Z]{26}}"
@@ -149,7 +146,7 @@ def serves(session: Session | None, merchant_id: MerchantId) -> bool:
     return (
         session is not None
         and session.merchant.id == merchant_id
-        and session.staff.role in STAFF
+        and session.staff.role in MAY_SERVE
     )
 
 
@@ -202,7 +199,7 @@ async def bring_paper(request: web.Request) -> web.Response:
 async def _replaced(request: web.Request, desk: Desk, text: str) -> str:
     """The code from before a re-issue that `text` is or carries, or ""."""
     code = _code_in(unicodedata.normalize("NFKC", text).strip())
-    if not _CODE.fullmatch(code):
+    if not CARD_CODE.fullmatch(code):
         return ""
     old = await request.config_dict[DB].read(find_old_code, code)
     is_ours = old is not None and old.merchant_id == desk.session.merchant.id
@@ -210,7 +207,7 @@ async def _replaced(request: web.Request, desk: Desk, text: str) -> str:
 
 
 def _code_in(text: str) -> str:
-    url = _URL.search(text)
+    url = CARD_URL.search(text)
     return (url[1] if url else text).upper().replace(" ", "").replace("-", "")
 
 
@@ -247,7 +244,9 @@ def _page(
         "face": view.face,
         "said": say_card(view.face, desk.session.language),
         "outcome": outcome,
-        "refusal": say_refusal(desk, outcome) if isinstance(outcome, Refused) else "",
+        "refusal": say_refusal(desk.session, outcome)
+        if isinstance(outcome, Refused)
+        else "",
         "undoable": undoable,
         "granted": outcome if isinstance(outcome, Granted) else None,
         "earned": _earned(view, outcome),
@@ -281,12 +280,12 @@ def _find(
     tx: Tx, merchant_id: MerchantId, text: str, key: bytes, now: datetime
 ) -> list[CardView] | OldCode:
     text = unicodedata.normalize("NFKC", text).strip()
-    if (url := _URL.search(text)) is not None:
+    if (url := CARD_URL.search(text)) is not None:
         text = url[1]
-    if (number := _MEMBER_NO.fullmatch(text)) is not None:
+    if (number := MEMBER_NO.fullmatch(text)) is not None:
         return find_cards(tx, merchant_id, now, member_no=f"{number[1]}-{number[2]}")
     code = _code_in(text)
     if number_in(code) is not None:
         return cards_by_member_code(tx, merchant_id, code, key, now)
-    view = card_by_code(tx, code, now) if _CODE.fullmatch(code) else None
+    view = card_by_code(tx, code, now) if CARD_CODE.fullmatch(code) else None
     return [view] if view and view.card.merchant_id == merchant_id else []

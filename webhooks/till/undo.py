@@ -32,8 +32,8 @@ from webhooks.till.desk import (
     find_desk,
     pad,
     render_till,
-    say_refusal,
 )
+from webhooks.till.refusals import say_refusal
 
 _ENTRY = re.compile(r"[0-9A-Z]{26}")
 
@@ -110,7 +110,11 @@ async def _undo(
         return problems_in_words(error, language)["reason"]
     if not isinstance(outcome, Refused):
         return ""
-    return say("till.undone_before", language) if again else say_refusal(desk, outcome)
+    return (
+        say("till.undone_before", language)
+        if again
+        else say_refusal(desk.session, outcome)
+    )
 
 
 def _take_back(
