@@ -26,6 +26,7 @@ from core.store.tables_card import (
 from core.store.tables_merchant import (
     api_key,
     apple_credentials,
+    apple_request,
     device,
     google_credentials,
     line_channel,
@@ -49,12 +50,14 @@ from core.store.tables_outside import (
     outbox,
     pass_device,
     push_plan,
+    used_barcode,
 )
 
 __all__ = [
     "answered",
     "api_key",
     "apple_credentials",
+    "apple_request",
     "card",
     "claim",
     "code_use",
@@ -89,5 +92,6 @@ __all__ = [
     "shop",
     "staff",
     "till_code",
+    "used_barcode",
     "voucher",
 ]

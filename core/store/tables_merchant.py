@@ -68,6 +68,15 @@ apple_credentials = Table(
     Index("ix_apple_credentials_pass_type_id", "pass_type_id"),
 )
 
+# The key of a certificate that Apple is being asked for.
+apple_request = Table(
+    "apple_request",
+    metadata,
+    Column("merchant_id", String(40), primary_key=True),
+    Column("sealed_key", Text, nullable=False),
+    at_column("made_at"),
+)
+
 google_credentials = Table(
     "google_credentials",
     metadata,

@@ -32,6 +32,10 @@ held_pass = Table(
     Column("installed", Boolean, nullable=False),
     at_column("created_at"),
     at_column("replaced_at", null=True),
+    # Apple's: the newest `changed_at` that a phone has fetched, and that for which the
+    # phones were pushed to once more.
+    Column("fetched", BigInteger, nullable=False, server_default="0"),
+    Column("nudged", BigInteger, nullable=False, server_default="0"),
     PrimaryKeyConstraint("merchant_id", "id"),
     ForeignKeyConstraint(
         ["merchant_id", "card_id"], ["card.merchant_id", "card.id"], ondelete="RESTRICT"
@@ -59,6 +63,24 @@ pass_device = Table(
     at_column("registered_at"),
     PrimaryKeyConstraint("merchant_id", "pass_id", "device_id"),
     Index("ix_pass_device_merchant_id_device_id", "merchant_id", "device_id"),
+)
+
+# Each value of a rotating barcode opens its card once. `used_by` is who scanned it.
+used_barcode = Table(
+    "used_barcode",
+    metadata,
+    merchant_column(),
+    id_column("pass_id"),
+    Column("counter", BigInteger, nullable=False),
+    Column("used_by", String(80), nullable=False),
+    at_column("used_at"),
+    PrimaryKeyConstraint("merchant_id", "pass_id", "counter"),
+    ForeignKeyConstraint(
+        ["merchant_id", "pass_id"],
+        ["held_pass.merchant_id", "held_pass.id"],
+        ondelete="RESTRICT",
+    ),
+    Index("ix_used_barcode_used_at", "used_at"),
 )
 
 inbox = Table(

@@ -19,7 +19,11 @@ INSERT INTO card (merchant_id, id, program_id, customer_id, version, state, bala
     cycle, total, revision, n_entries, code, issued_at)
 VALUES ('m', 'c', 'p', 'u', 1, 'active', 0, 0, 0, 1, 0, 'CODE', '2026-11-24');
 """
-PASS = "INSERT INTO held_pass VALUES ('m', '{}', 'c', 'apple', 7, 1, '2026-11-24', {})"
+PASS = """
+INSERT INTO held_pass
+    (merchant_id, id, card_id, issuer, changed_at, installed, created_at)
+VALUES ('m', '{}', 'c', 'apple', 7, 1, '2026-11-24')
+"""
 
 
 def test_a_pass_of_before_is_kept_and_stays_the_only_good_one(tmp_path):
@@ -33,7 +37,7 @@ def test_a_pass_of_before_is_kept_and_stays_the_only_good_one(tmp_path):
     engine.dispose()
     with closing(sqlite3.connect(settings.sqlite_file)) as file:
         file.executescript(CARD)
-        file.execute(PASS.replace(", {})", ")").format("p"))
+        file.execute(PASS.format("p"))
         file.commit()
 
     migrate(settings)
@@ -42,6 +46,6 @@ def test_a_pass_of_before_is_kept_and_stays_the_only_good_one(tmp_path):
         kept = file.execute("SELECT id, installed, replaced_at FROM held_pass")
         assert kept.fetchall() == [("p", 1, None)]
         with pytest.raises(sqlite3.IntegrityError):
-            file.execute(PASS.format("q", "NULL"))
+            file.execute(PASS.format("q"))
         file.execute("UPDATE held_pass SET replaced_at = '2026-11-25'")
-        file.execute(PASS.format("q", "NULL"))
+        file.execute(PASS.format("q"))
