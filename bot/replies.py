@@ -218,10 +218,11 @@ def _cards(
         _card(face, reader, head, is_compact=False)
         for face, head in zip(shown, heads, strict=True)
     ]
-    for i in sorted(range(len(shown)), key=lambda i: -sent_bytes(bubbles[i])):
-        if fits(bubbles):
-            break
-        bubbles[i] = _card(shown[i], reader, heads[i], is_compact=True)
+    if not fits(bubbles):
+        for i in sorted(range(len(shown)), key=lambda i: -sent_bytes(bubbles[i])):
+            bubbles[i] = _card(shown[i], reader, heads[i], is_compact=True)
+            if fits(bubbles):
+                break
     words = [card_in_words(face, reader.language) for face in shown]
     if headline is not None:
         words.insert(0, f"{headline.text}\n{headline.detail}".strip())

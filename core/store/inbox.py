@@ -5,14 +5,71 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, bindparam, or_, select
 
 from core.database import Tx
 from core.ids import first_id
 from core.rules.types import MerchantId
 from core.store.tables import inbox
 from core.store.upsert import insert_into
+
+# Built once: to build a statement costs more than to run it.
+_MINE = (inbox.c.merchant_id == bindparam("of_merchant")) & (
+    inbox.c.event_id == bindparam("of_event")
+)
+_AT = inbox.c.due_at.type
+
+
+def _due() -> Select[Any]:
+    earlier = inbox.alias("earlier")
+    is_before = (earlier.c.happened_at < inbox.c.happened_at) | (
+        (earlier.c.happened_at == inbox.c.happened_at)
+        & (earlier.c.event_id < inbox.c.event_id)
+    )
+    has_earlier = (
+        select(earlier.c.event_id)
+        .where(
+            earlier.c.state == "waiting",
+            earlier.c.merchant_id == inbox.c.merchant_id,
+            earlier.c.person == inbox.c.person,
+            inbox.c.person != "",
+            is_before,
+        )
+        .exists()
+    )
+    now = bindparam("now", type_=_AT)
+    return (
+        select(inbox)
+        .where(
+            inbox.c.state == "waiting",
+            inbox.c.due_at <= now,
+            or_(inbox.c.lease_until.is_(None), inbox.c.lease_until <= now),
+            ~has_earlier,
+        )
+        .order_by(inbox.c.happened_at, inbox.c.event_id)
+        .limit(bindparam("most"))
+        .with_for_update(skip_locked=True, of=inbox)
+    )
+
+
+_DUE = _due()
+_LEASE = (
+    inbox.update()
+    .where(_MINE)
+    .values(lease_until=bindparam("until", type_=_AT), attempts=inbox.c.attempts + 1)
+)
+_FINISH = (
+    inbox.update()
+    .where(_MINE)
+    .values(
+        state="done",
+        note=bindparam("said"),
+        finished_at=bindparam("now", type_=_AT),
+        lease_until=None,
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,56 +151,27 @@ def take_events(
     tx: Tx, limit: int, lease_seconds: float, now: datetime
 ) -> list[KeptEvent]:
     """Lease up to `limit` events, oldest first, at most one a person."""
-    earlier = inbox.alias("earlier")
-    has_earlier = (
-        select(earlier.c.event_id)
-        .where(
-            earlier.c.state == "waiting",
-            earlier.c.merchant_id == inbox.c.merchant_id,
-            earlier.c.person == inbox.c.person,
-            inbox.c.person != "",
-            (earlier.c.happened_at < inbox.c.happened_at)
-            | (
-                (earlier.c.happened_at == inbox.c.happened_at)
-                & (earlier.c.event_id < inbox.c.event_id)
-            ),
+    rows = tx.execute(_DUE, {"now": now, "most": limit}).all()
+    if rows:
+        until = now + timedelta(seconds=lease_seconds)
+        leases = [
+            {"of_merchant": r.merchant_id, "of_event": r.event_id, "until": until}
+            for r in rows
+        ]
+        tx.execute(_LEASE, leases)
+    return [
+        KeptEvent(
+            merchant_id=MerchantId(r.merchant_id),
+            event_id=r.event_id,
+            person=r.person,
+            happened_at=r.happened_at,
+            received_at=r.received_at,
+            reply_deadline=r.reply_deadline,
+            body=r.body,
+            attempts=r.attempts,
         )
-        .exists()
-    )
-    rows = tx.execute(
-        select(inbox)
-        .where(
-            inbox.c.state == "waiting",
-            inbox.c.due_at <= now,
-            or_(inbox.c.lease_until.is_(None), inbox.c.lease_until <= now),
-            ~has_earlier,
-        )
-        .order_by(inbox.c.happened_at, inbox.c.event_id)
-        .limit(limit)
-        .with_for_update(skip_locked=True, of=inbox)
-    ).all()
-    until = now + timedelta(seconds=lease_seconds)
-    found = []
-    for r in rows:
-        _update(
-            tx,
-            r.merchant_id,
-            r.event_id,
-            {"lease_until": until, "attempts": r.attempts + 1},
-        )
-        found.append(
-            KeptEvent(
-                merchant_id=MerchantId(r.merchant_id),
-                event_id=r.event_id,
-                person=r.person,
-                happened_at=r.happened_at,
-                received_at=r.received_at,
-                reply_deadline=r.reply_deadline,
-                body=r.body,
-                attempts=r.attempts,
-            )
-        )
-    return found
+        for r in rows
+    ]
 
 
 def has_written_again(
@@ -195,13 +223,8 @@ def finish_event(
     tx: Tx, merchant_id: MerchantId, event_id: str, note: str, now: datetime
 ) -> None:
     """The event is done with; the next one of the same person may go."""
-    values = {
-        "state": "done",
-        "note": note[:200],
-        "finished_at": now,
-        "lease_until": None,
-    }
-    _update(tx, merchant_id, event_id, values)
+    mine = {"of_merchant": merchant_id, "of_event": event_id}
+    tx.execute(_FINISH, {**mine, "said": note[:200], "now": now})
     tx.signal("inbox")
 
 
@@ -213,5 +236,5 @@ def retry_event(
 
 
 def _update(tx: Tx, merchant_id: str, event_id: str, values: dict[str, object]) -> None:
-    mine = (inbox.c.merchant_id == merchant_id) & (inbox.c.event_id == event_id)
-    tx.execute(inbox.update().where(mine).values(values))
+    mine = {"of_merchant": merchant_id, "of_event": event_id}
+    tx.execute(inbox.update().where(_MINE).values(values), mine)

@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from core.config import Settings
-from core.database import writing_engine
 from core.errors import SettingsError
+from core.sqlite import writing_engine
 
 _HERE = Path(__file__).parent / "migrations"
 

@@ -16,7 +16,8 @@ from hypothesis.stateful import (
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from core.database import Tx, writing_engine
+from core.database import Tx
+from core.sqlite import writing_engine
 from tests.actions.core_story import Story
 
 

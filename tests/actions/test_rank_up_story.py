@@ -13,9 +13,9 @@ from core.actions.apply import MerchantFile, apply_merchant
 from core.actions.grant import grant_stamps
 from core.actions.join import follow
 from core.actions.undo import undo_grant
-from core.database import writing_engine
 from core.rules.asking import Granted, StampAsk, Undone
 from core.rules.types import Design, Limit, Reward, Spend
+from core.sqlite import writing_engine
 from core.store.tables import card, program, voucher
 from tests.actions.test_core_machine import OnFile, OnServer
 from tests.builders import person

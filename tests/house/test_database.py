@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -38,6 +39,50 @@ async def test_one_failing_write_of_a_group_takes_no_other_with_it(db, clock):
 async def test_a_read_cannot_write(db, clock):
     with pytest.raises(DBAPIError):
         await db.read(note, None, "test", "act", "x", clock.now())
+
+
+async def test_a_read_that_fails_or_is_given_up_spoils_no_other(db, clock):
+    count = 40
+
+    def look(tx, n):
+        found = tx.execute(text("SELECT count(*) FROM journal")).scalar_one()
+        if n % 4 == 0:
+            raise ValueError(n)
+        return n, found
+
+    await db.write(note, None, "test", "act", "x", clock.now())
+    reads = [asyncio.create_task(db.read(look, n)) for n in range(count)]
+    await asyncio.sleep(0)
+    for read in reads[1::4]:
+        read.cancel()
+    answers = await asyncio.gather(*reads, return_exceptions=True)
+
+    for n, answer in enumerate(answers):
+        if n % 4 == 0:
+            assert isinstance(answer, ValueError)
+        elif n % 4 > 1:
+            assert answer == (n, 1)
+    # What was written before a read began is in it, on every connection.
+    await db.write(note, None, "test", "act", "y", clock.now())
+    again = await asyncio.gather(*(db.read(look, 4 * n + 1) for n in range(count)))
+    assert {found for _, found in again} == {2}
+
+
+async def test_a_read_stands_on_one_snapshot(settings, db, clock):
+    async def write_elsewhere():
+        other = await Database.open(settings)
+        await other.write(note, None, "test", "act", "x", clock.now())
+        await other.close()
+
+    def look_twice(tx):
+        counted = text("SELECT count(*) FROM journal")
+        first = tx.execute(counted).scalar_one()
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, write_elsewhere()).result()
+        return first, tx.execute(counted).scalar_one()
+
+    assert await db.read(look_twice) == (0, 0)
+    assert await db.read(look_twice) == (1, 1)
 
 
 async def test_signals_wake_watchers_only_after_the_commit(db, clock):

@@ -9,7 +9,7 @@ import pytest
 from alembic import command
 
 from core.config import load_settings
-from core.database import writing_engine
+from core.sqlite import writing_engine
 from core.store.migrate import _config, migrate
 
 CARD = """

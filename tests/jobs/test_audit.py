@@ -14,9 +14,9 @@ from core.actions.adjust import adjust_card
 from core.actions.grant import grant_stamps
 from core.actions.undo import undo_grant
 from core.config import load_settings
-from core.database import writing_engine
 from core.rules.asking import StampAsk
 from core.rules.types import Limit, Spend
+from core.sqlite import writing_engine
 from core.store.migrate import _config, newest_revision
 from jobs.audit import wrong_cards
 from jobs.backup_files import list_backups
