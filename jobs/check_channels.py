@@ -17,6 +17,7 @@ from core.actions.channels import (
     line_channel,
 )
 from core.actions.merchants import list_merchants
+from core.actions.outbox import why_halted
 from core.database import Tx
 from core.errors import DeliveryError, Invalid, Unsealable
 from core.rules.types import Merchant
@@ -29,8 +30,13 @@ from passes.google.account import load_account
 FEW_DAYS = 30
 TOO_FEW_DAYS = 7
 
+# The last is why Apple's queue stands still, if it does.
 Channels = tuple[
-    Merchant, LineChannel | None, AppleCredentials | None, GoogleCredentials | None
+    Merchant,
+    LineChannel | None,
+    AppleCredentials | None,
+    GoogleCredentials | None,
+    str | None,
 ]
 
 
@@ -47,6 +53,7 @@ def _channels(tx: Tx) -> list[Channels]:
             line_channel(tx, merchant.id),
             apple_credentials(tx, merchant.id),
             google_credentials(tx, merchant.id),
+            why_halted(tx, merchant.id, "apple"),
         )
         for merchant in list_merchants(tx)
     ]
@@ -54,11 +61,11 @@ def _channels(tx: Tx) -> list[Channels]:
 
 def _check(merchants: list[Channels], vault: Vault, now: datetime) -> list[Finding]:
     found: list[Finding] = []
-    for merchant, line, apple, google in merchants:
+    for merchant, line, apple, google, halted in merchants:
         if line is not None:
             found.append(_line(f"line {merchant.key}", line, vault))
         if apple is not None:
-            found.append(_apple(f"apple {merchant.key}", apple, vault, now))
+            found.append(_apple(f"apple {merchant.key}", apple, vault, now, halted))
         if google is not None:
             found.append(_google(f"google {merchant.key}", google, vault))
     return found
@@ -77,7 +84,13 @@ def _line(name: str, line: LineChannel, vault: Vault) -> Finding:
     return green(name, f"channel {line.channel_id}, {line.basic_id}")
 
 
-def _apple(name: str, apple: AppleCredentials, vault: Vault, now: datetime) -> Finding:
+def _apple(
+    name: str,
+    apple: AppleCredentials,
+    vault: Vault,
+    now: datetime,
+    halted: str | None,
+) -> Finding:
     try:
         signer = load_signer(
             apple.certificate_pem,
@@ -92,6 +105,8 @@ def _apple(name: str, apple: AppleCredentials, vault: Vault, now: datetime) -> F
         return red(name, str(error))
     except Invalid as error:
         return red(name, f"certificate: {error}")
+    if halted is not None:
+        return red(name, f"pushes stand still: {halted}")
     days = signer.days_left(now)
     text = f"{apple.pass_type_id}, {days} days left"
     if days < TOO_FEW_DAYS:

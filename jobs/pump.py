@@ -182,9 +182,16 @@ class Pump:
     async def _note_failure(self, delivery: Delivery, error: DeliveryError) -> None:
         wait = wait_after(delivery.attempts, error)
         is_dead = wait is None
-        due_at = self._clock.now() + (wait or timedelta())
+        now = self._clock.now()
+        due_at = now + (wait or timedelta())
         await self._db.write(
-            deliver_failed, delivery, error=str(error), due_at=due_at, dead=is_dead
+            deliver_failed,
+            delivery,
+            error=str(error),
+            due_at=due_at,
+            now=now,
+            dead=is_dead,
+            halts=error.halts,
         )
         if error.halts and not self._is_new(delivery, error):
             return

@@ -9,7 +9,16 @@ from typing import Any
 
 from apscheduler.triggers.cron import CronTrigger
 
-from jobs import audit, backup, birthdays, expire, reconcile, remind, retention
+from jobs import (
+    audit,
+    backup,
+    birthdays,
+    expire,
+    nudge,
+    reconcile,
+    remind,
+    retention,
+)
 from jobs.parts import Parts
 
 ZONE = "Asia/Tokyo"
@@ -42,6 +51,7 @@ JOBS = (
     Job("expire", "5 * * * *", expire.run, HOUR),
     Job("birthdays", "15 * * * *", birthdays.run, HOUR),
     Job("remind", "20 * * * *", remind.run, HOUR),
+    Job("nudge", "40 * * * *", nudge.run, HOUR),
 )
 
 

@@ -33,6 +33,7 @@ from webhooks import (
     voucher,
 )
 from webhooks.api import cards, codes, openapi, stamps, undo
+from webhooks.fetched import set_up_fetch_notes
 from webhooks.live import set_up_live
 from webhooks.merchant import (
     card,
@@ -153,6 +154,7 @@ def make_app(parts: Parts) -> web.Application:
     set_up_signin(app)
     set_up_pages(app)
     set_up_live(app)
+    set_up_fetch_notes(app)
     app.on_response_prepare.append(set_headers)
     for routes in ROUTES:
         app.add_routes(routes)

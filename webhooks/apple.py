@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from core.actions.channels import apple_credentials
 from core.actions.passes import (
@@ -26,6 +26,7 @@ from core.errors import DeliveryError, NotFound
 from core.rules.types import PassId
 from passes.apple.device_log import read_lines
 from passes.apple.issuer import CONTENT_TYPE
+from webhooks.fetched import FETCH_NOTES
 from webhooks.keys import APPLE, CLOCK, DB
 from webhooks.limits import TryLimit, client_ip, limit_key
 
@@ -135,6 +136,8 @@ async def latest(request: web.Request) -> web.Response:
         response = web.Response(body=body, content_type=CONTENT_TYPE)
     response.last_modified = changed_at
     response.headers["Cache-Control"] = "private, no-cache"
+    if request.method == hdrs.METH_GET:
+        parts[FETCH_NOTES].note(view.held)
     return response
 
 

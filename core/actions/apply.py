@@ -12,6 +12,7 @@ from core.actions.publish import publish
 from core.database import Tx
 from core.errors import Invalid
 from core.rules.types import Design, MerchantId, StaffId
+from core.store.halting import resume_passes
 from core.store.journal import note
 from core.store.merchants import lock_merchant, put_channel, put_merchant, put_shop
 from core.store.outbox import announce
@@ -105,6 +106,9 @@ def apply_channel(
         # Whoever connects it has looks already that Google was not told.
         for program in list_programs(tx, merchant_id):
             announce(tx, merchant_id, f"class:{program.id}", now)
+    if kind in ("apple", "google"):
+        # What it was that stood still goes on with the new one, not in a while.
+        resume_passes(tx, merchant_id, kind, now)
     note(tx, merchant_id, "operator", "channel.applied", kind, now)
 
 

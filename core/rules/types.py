@@ -375,8 +375,9 @@ class HeldPass:
     """A card in one wallet.
 
     `id` is Apple's serial number and the suffix of Google's object id; `changed_at`
-    (whole seconds since 1970, strictly growing) is its Last-Modified. Since
-    `replaced_at` another one is good instead.
+    (whole seconds since 1970, strictly growing) is its Last-Modified, and `fetched`
+    the newest of them that an Apple phone has got. Since `replaced_at` another one is
+    good instead.
     """
 
     id: PassId
@@ -387,3 +388,4 @@ class HeldPass:
     installed: bool = False
     push_tokens: tuple[str, ...] = ()
     replaced_at: datetime | None = None
+    fetched: int = 0

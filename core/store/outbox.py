@@ -21,6 +21,8 @@ from core.store.upsert import insert_into
 STAMP, REDESIGN = 0, 5
 # From here on a topic is one of very many, and goes in a slow lane of its own.
 AT_LEISURE = 6
+# What failed because a merchant's connection is wrong says so before its reason.
+HALTED = "halted: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,16 +167,26 @@ def deliver_done(tx: Tx, delivery: Delivery, now: datetime) -> None:
 
 
 def deliver_failed(
-    tx: Tx, delivery: Delivery, *, error: str, due_at: datetime, dead: bool
+    tx: Tx,
+    delivery: Delivery,
+    *,
+    error: str,
+    due_at: datetime,
+    dead: bool,
+    halts: bool = False,
 ) -> None:
-    """It did not arrive: again at `due_at`, or never while `dead`."""
+    """It did not arrive: again at `due_at`, or never while `dead`.
+
+    `halts`: nothing of the merchant's arrives at that platform.
+    """
+    said = f"{HALTED}{error}" if halts else error
     _update(
         tx,
         delivery,
         {
             "lease_until": None,
             "attempts": outbox.c.attempts + 1,
-            "error": error[:500],
+            "error": said[:500],
             "due_at": due_at,
             "dead": dead,
         },

@@ -286,5 +286,6 @@ def _pass(tx: Tx, row: Row[Any]) -> HeldPass:
         changed_at=row.changed_at,
         installed=row.installed,
         replaced_at=row.replaced_at,
+        fetched=row.fetched,
         push_tokens=_push_tokens(tx, row.merchant_id, row.id),
     )

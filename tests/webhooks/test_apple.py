@@ -32,6 +32,7 @@ from tests.conftest import ManualClock
 from tests.passes.apple_chain import PASS_TYPE, chain, connect_apple, tls
 from tests.passes.test_apple_issuer import make_issuer, new_pass
 from webhooks import apple
+from webhooks.fetched import set_up_fetch_notes
 from webhooks.keys import APPLE, CLOCK, DB
 from webhooks.limits import TryLimit
 
@@ -78,6 +79,7 @@ async def client(
     monkeypatch.setattr(apple, "_logs", TryLimit(burst=20, seconds=10))
     app = web.Application()
     app[DB], app[CLOCK], app[APPLE] = db, clock, issuer
+    set_up_fetch_notes(app)
     app.add_routes(apple.routes)
     app.router.add_get("/add/{id}", add)
     return await aiohttp_client(app, server_kwargs={"port": unused_tcp_port})

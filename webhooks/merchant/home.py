@@ -14,6 +14,7 @@ from core.actions.channels import (
     google_credentials,
     line_channel,
 )
+from core.actions.outbox import why_halted
 from core.actions.programs import programs_with_counts
 from core.actions.shops import list_shops
 from core.actions.signin import choose_language
@@ -34,12 +35,16 @@ SOON_DAYS = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Home:
-    """What the page shows; `apple_days` is None without a certificate."""
+    """What the page shows; `apple_days` is None without a certificate.
+
+    `apple_halted`: Apple takes nothing more with it.
+    """
 
     programs: list[tuple[Program, int]]
     shops: list[Shop]
     line_id: str | None
     apple_days: int | None
+    apple_halted: bool
     has_google: bool
 
 
@@ -107,6 +112,7 @@ def _load(tx: Tx, merchant_id: MerchantId, now: datetime) -> _Home:
         shops=list_shops(tx, merchant_id),
         line_id=line.basic_id if line else None,
         apple_days=_days_left(apple, now) if apple else None,
+        apple_halted=why_halted(tx, merchant_id, "apple") is not None,
         has_google=google_credentials(tx, merchant_id) is not None,
     )
 
