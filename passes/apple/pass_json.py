@@ -27,6 +27,10 @@ from core.wording import LANGUAGES, say, say_last_day
 
 _MAX_LOCATIONS = 10
 _SERVICE = "Smart Stamp Card"
+_OVER = {"stopped", "expired"}
+
+# What nobody sees: a file of translations that has it may not be read at all.
+_UNSEEN = {n: None for n in (*range(32), 127) if chr(n) not in "\n\t"}
 
 Json = dict[str, Any]
 
@@ -81,14 +85,15 @@ def draw_pass(
         },
     }
     info["posterGeneric"] = _poster(info["storeCard"], info["description"])
-    return PassContent(info=info | _when_and_where(words, face), strings=words.strings)
+    info |= _when_and_where(words, face) | _actions(face, page_url)
+    return PassContent(info=info, strings=words.strings)
 
 
 def _poster(card: Json, title: str) -> Json:
     """The same fields for iOS 27, which draws them over artwork.png.
 
     Older phones leave this style out and show the storeCard beside it, so that nothing
-    more may stand at the pass's top level, where they would meet it. A field keeps its
+    of it may stand at the pass's top level, where they would meet it. A field keeps its
     key in both, as in passkit-generator 3.6.1: whichever way a phone looks for what has
     changed, it finds one field.
     """
@@ -99,6 +104,17 @@ def _poster(card: Json, title: str) -> Json:
         "footerFields": [{"key": "title", "value": title}],
         "backFields": card["backFields"],
     }
+
+
+def _actions(face: CardFace, page_url: str) -> Json:
+    """A button below the pass, from iOS 27 on; phones write its words themselves.
+
+    Older ones know no such key, as in the sample of WWDC26, session 209.
+    """
+    if not page_url or face.state in _OVER:
+        return {}
+    action = {"identifier": "page", "type": "viewOffersRewards", "url": page_url}
+    return {"featuredActions": [action]}
 
 
 def _qr(message: str, alt_text: str) -> Json:
@@ -192,7 +208,7 @@ def _when_and_where(words: _Words, face: CardFace) -> Json:
     if face.expires_at is not None:
         end = face.expires_at.astimezone(ZoneInfo(face.timezone))
         found["expirationDate"] = end.isoformat(timespec="seconds")
-    if face.state in {"stopped", "expired"}:
+    if face.state in _OVER:
         return found | {"voided": True}
     near = [
         {
@@ -266,7 +282,8 @@ class _Words:
         """The key of a text that differs by language; "" for none."""
         return self._keep(tuple(text(language) for language in self._heard))
 
-    def _keep(self, spoken: tuple[str, ...]) -> str:
+    def _keep(self, heard: tuple[str, ...]) -> str:
+        spoken = tuple(text.translate(_UNSEEN) for text in heard)
         key = spoken[self._first]
         # A reward called 特典 must not become "Rewards" because a label does.
         while key and self._table.setdefault(key, spoken) != spoken:

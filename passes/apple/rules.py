@@ -34,6 +34,13 @@ POSTER_GROUPS = {"headerFields": 1, "primaryFields": 4, "footerFields": 2}
 _POSTER_GROUPS = {*POSTER_GROUPS, "backFields", "additionalInfoFields"}
 # Points: the least and the most width, and the height.
 _POSTER_PICTURES = {"artwork": (358, 358, 448), "primaryLogo": (30, 126, 30)}
+# passkit-generator 3.6.1; "place" is left out, which wants another key than a URL.
+_ACTIONS = {
+    *("viewSchedule", "watchTrailer", "listenToMusic", "call", "addToBalance", "order"),
+    *("shop", "membershipBenefits", "bookAppointment", "bookCar", "bookFlight"),
+    *("bookStay", "viewOffersRewards"),
+}
+_MOST_ACTIONS = 2
 _SHORTEST_SECRET = 16
 _MOST_HEADER, _MOST_ROW, _MOST_LOCATIONS = 3, 4, 10
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -56,6 +63,7 @@ def check_pass(
         *_store_card(info.get("storeCard", {})),
         *_poster(info, pictures),
         *_barcodes(info.get("barcodes", [])),
+        *_actions(info.get("featuredActions", [])),
         *_places_and_times(info),
         *_files(pictures, strings),
     ]
@@ -155,6 +163,18 @@ def _barcodes(barcodes: list[Json]) -> Iterator[str]:
             yield "a barcode's message is empty or not ASCII"
         if barcode.get("messageEncoding") != "iso-8859-1":
             yield "a barcode's messageEncoding is not iso-8859-1"
+
+
+def _actions(actions: list[Json]) -> Iterator[str]:
+    if len(actions) > _MOST_ACTIONS:
+        yield "more than two featured actions"
+    if any(action.get("type") not in _ACTIONS for action in actions):
+        yield "a featured action's type is unknown"
+    names = [action.get("identifier") for action in actions]
+    if len(set(names)) != len(names) or not all(names):
+        yield "a featured action's identifier is missing or there twice"
+    if any(not urlsplit(action.get("url", "")).netloc for action in actions):
+        yield "a featured action's url is no address"
 
 
 def _places_and_times(info: Json) -> Iterator[str]:

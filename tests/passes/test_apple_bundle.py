@@ -161,6 +161,11 @@ def wrong_poster(n=1, *, group="headerFields", **field):
     return make_info(posterGeneric={group: fields})
 
 
+def wrong_actions(*changes):
+    good = {"identifier": "1", "type": "shop", "url": "https://example.jp/"}
+    return make_info(featuredActions=[good, *(good | change for change in changes)])
+
+
 BAD = {
     "formatVersion": make_info(formatVersion=2),
     "teamIdentifier": make_info(teamIdentifier=None),
@@ -200,6 +205,10 @@ BAD = {
     ),
     "messageEncoding": make_info(barcodes=[{"message": "a"}]),
     "locations": make_info(locations=[{}] * 11),
+    "more than two featured": wrong_actions({"identifier": "2"}, {"identifier": "3"}),
+    "type is unknown": wrong_actions({"identifier": "2", "type": "viewRewards"}),
+    "identifier is missing": wrong_actions({}),
+    "url is no address": wrong_actions({"identifier": "2", "url": "/w/card"}),
     "time zone": make_info(expirationDate="2027-03-31T00:00:00"),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -16,13 +17,15 @@ from core.rules.types import (
     ShopId,
     Voucher,
 )
+from core.wording import say
 from jobs.demo.pass_file import open_pass
 from passes.apple.bundle import build_pkpass
 from passes.apple.pass_json import draw_pass
 from passes.apple.rules import GROUPS
 from tests.passes.apple_chain import PASS_TYPE, TEAM, signer
 from tests.passes.faces import make_face
-from tests.passes.test_apple_bundle import PICTURES
+from tests.passes.strings_file import read_strings
+from tests.passes.test_apple_bundle import PICTURES, unzip
 
 CARD_URL = "https://stamps.example.jp/c/7K3Q9FJ2"
 MARCH = datetime(2027, 3, 31, 20, tzinfo=UTC)  # 1 April, 5:00 in Tokyo
@@ -62,6 +65,7 @@ def draw(a_face=None, **changes):
         team_id=TEAM,
         public_url="https://stamps.example.jp",
         card_url=CARD_URL,
+        **changes,
     )
 
 
@@ -242,6 +246,75 @@ def test_markup_and_quotes_in_names_stay_text():
 def test_the_same_card_gives_the_same_pass():
     # What changes by itself (a time of update) would defeat 304 and ring phones.
     assert draw() == draw()
+
+
+ODD = [
+    'say "hi"',
+    'end"',
+    "back\\slash",
+    "\\",
+    "\\n is no new line",
+    "two\nlines",
+    "a\r\nb",
+    "tab\there",
+    "☕️ 👩‍🍳 🏳️‍🌈",
+    "𠮷野家 髙島屋 直骨",
+    "مقهى «السماء» – بيت",
+    "\u202eright to left",
+    "nul\0 esc\x1b bell\x07 del\x7f",
+    "100% %@ %1$@",
+    "<b>&amp;</b> /* no comment */ ; =",
+]
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_any_text_of_a_merchant_is_read_back_by_a_parser_of_another_hand(text):
+    clean = seen(text)
+    reward = Reward(at=10, name=text)
+    a_face = face(rewards=(reward,), next_reward=reward, guide=text, stop_reason=text)
+    content = draw(replace(a_face, merchant_name=text))
+    files = unzip(build_pkpass(content.info, PICTURES, content.strings, signer()))
+    info = json.loads(files["pass.json"])
+    tables = {
+        language: read_strings(files[f"{language}.lproj/pass.strings"])
+        for language in ("ja", "en")
+    }
+    [guide] = [f for f in info["storeCard"]["backFields"] if f["key"] == "guide"]
+    assert guide["value"] == clean.strip()
+    [ahead] = info["storeCard"]["secondaryFields"]
+    for language, table in tables.items():
+        said = say("card.next", language, n=3, reward=text)
+        assert table[ahead["value"]] == seen(said)
+    # Whatever is translated stands somewhere in pass.json, letter for letter.
+    assert set(tables["ja"]) <= set(texts_of(info))
+
+
+def seen(text):
+    """The text without its control characters, which nobody sees."""
+    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) != "Cc")
+
+
+def texts_of(value):
+    """Every text in a pass.json."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from texts_of(inner)
+
+
+def test_from_ios_27_on_a_button_leads_to_the_holders_page():
+    page = "https://stamps.example.jp/w/holder"
+    action = {"identifier": "page", "type": "viewOffersRewards", "url": page}
+    assert draw(page_url=page).info["featuredActions"] == [action]
+    assert "featuredActions" not in draw().info  # the preview's has no page
+
+
+@pytest.mark.parametrize("state", ["stopped", "expired"])
+def test_a_pass_that_is_over_offers_nothing_more(state):
+    over = draw(face(state=state), page_url="https://stamps.example.jp/w/holder")
+    assert "featuredActions" not in over.info
+    assert over.info["voided"] is True
 
 
 # The list of https://github.com/tomasmcguinness/pkpassvalidator as far as it fits.

@@ -28,6 +28,7 @@ FULL_FACE = face(
     spend=Spend(per=500),
     rewards=tuple(Reward(at=n, name="賞" * 60) for n in range(1, 11)),
 )
+PAGE_URL = "https://stamps.example.jp/w/holder"
 SAME_TOP = {"locations", "expirationDate", "voided", "barcodes"}
 
 
@@ -110,12 +111,13 @@ def test_a_stamp_changes_one_field_with_a_message_in_each_style():
 
 
 def test_an_older_phone_meets_nothing_new_but_the_style_that_it_leaves_out():
-    info = draw(FULL_FACE).info
+    info = draw(FULL_FACE, page_url=PAGE_URL).info
     assert set(info) - SAME_TOP == {
         *("formatVersion", "passTypeIdentifier", "teamIdentifier", "serialNumber"),
         *("organizationName", "description", "logoText", "sharingProhibited"),
         *("backgroundColor", "foregroundColor", "labelColor"),
         *("webServiceURL", "authenticationToken", "storeCard", "posterGeneric"),
+        "featuredActions",
     }
     assert keys(info["storeCard"]).isdisjoint({"title"})
 

@@ -30,6 +30,7 @@ from jobs.demo.world import (
     demo_world,
 )
 from tests.bot.sdk_models import Judge
+from tests.passes.every_pass import phones_are_watched
 from tests.stories.processes import ServiceProcess, eventually, quiet_port
 
 # Something that is asked until it is answered: True when it was.
@@ -203,6 +204,7 @@ async def drill(
     """The demo's world with its service in processes, none of them started yet."""
     ports = [quiet_port() for _ in range(processes)]
     async with AsyncExitStack() as stack:
+        stack.enter_context(phones_are_watched())
         world = await stack.enter_async_context(
             demo_world(
                 folder,
