@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 
@@ -16,8 +16,11 @@ import structlog
 
 from core.actions.outbox import (
     Delivery,
+    Place,
     deliver_done,
     deliver_failed,
+    look_at_leisure,
+    take_at_leisure,
     take_deliveries,
 )
 from core.clock import Clock
@@ -35,6 +38,12 @@ SHARE = 24
 # Of the slow lane (a redesign of ten thousand passes) so many at once.
 LEISURE_AT_ONCE = 4
 _STEP = 8
+# So many places of the slow lane are looked up at once.
+_LOOK = 64
+# Others than a merchant that has its share, or anybody in the slow lane: where nobody
+# was, it is looked again after so many seconds.
+_OTHERS, _OTHERS_SECONDS = "others", 0.2
+_LEISURE, _LEISURE_SECONDS = "leisure", 1.0
 # The lease outlives a delivery, so that no second worker takes a topic in between.
 DELIVERY_SECONDS = 45.0
 LEASE_SECONDS = 60.0
@@ -73,7 +82,8 @@ class Pump:
         self._running: dict[asyncio.Task[None], Delivery] = {}
         self._told: set[tuple[str, str]] = set()
         self._watch: Watch | None = None
-        self._had_turn: set[MerchantId] = set()
+        self._places: deque[Place] = deque()
+        self._look_after: dict[str, float] = {}
         self._may_be_more = False
         self._stopping = False
 
@@ -96,48 +106,88 @@ class Pump:
 
     async def drain(self) -> int:
         """Deliver all that is due until nothing is; how many deliveries there were."""
-        count = await self._fill()
-        while self._running:
-            await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
-            count += await self._fill()
+        self._look_after.clear()
+        count = 0
+        while (taken := await self._fill()) or self._running:
+            count += taken
+            if self._running:
+                await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
         return count
 
     async def _fill(self) -> int:
+        return await self._fill_urgent() + await self._fill_at_leisure()
+
+    async def _fill_urgent(self) -> int:
         count = 0
         while (free := AT_ONCE - len(self._running)) and not self._stopping:
-            running = self._running.values()
-            busy = Counter(delivery.merchant_id for delivery in running)
-            full = [merchant for merchant, n in busy.items() if n >= SHARE]
-            slow = LEISURE_AT_ONCE - sum(each.at_leisure for each in running)
-            limit, now = min(free, _STEP), self._clock.now()
+            full, limit = self._full(), min(free, _STEP)
+            if full and not self._may_look(_OTHERS):
+                break
             taken = await self._db.write(
                 take_deliveries,
                 limit,
                 LEASE_SECONDS,
-                now,
+                self._clock.now(),
                 full,
                 only=self._only,
                 never=self._never,
-                leisure=slow,
-                resting=self._had_turn,
+                at_leisure=False,
             )
-            for delivery in taken:
-                task = asyncio.create_task(self._deliver(delivery))
-                self._running[task] = delivery
-                task.add_done_callback(self._ended)
+            self._begin(taken)
             count += len(taken)
-            some_stand_back = any(each.at_leisure for each in self._running.values())
-            self._may_be_more = bool(full) or some_stand_back or len(taken) == limit
-            if not self._is_anothers_turn(taken, slow) and len(taken) < limit:
+            self._may_be_more = bool(full) or len(taken) == limit
+            if len(taken) < limit:
+                if full:
+                    self._rest(_OTHERS, _OTHERS_SECONDS)
                 break
         return count
 
-    def _is_anothers_turn(self, taken: list[Delivery], slow: int) -> bool:
-        """In the slow lane merchants take turns: did nobody else want this one?"""
-        had, took = self._had_turn, {d.merchant_id for d in taken if d.at_leisure}
-        if slow > 0:
-            self._had_turn = took
-        return slow > 0 and bool(had) and not took
+    async def _fill_at_leisure(self) -> int:
+        """Take the next of very many, looked up a few dozen at a time."""
+        count = 0
+        while (slots := self._slow_slots()) > 0 and not self._stopping:
+            now = self._clock.now()
+            if not self._places and not await self._look_at_leisure(now):
+                break
+            places = [
+                self._places.popleft() for _ in range(min(slots, len(self._places)))
+            ]
+            taken = await self._db.write(take_at_leisure, places, LEASE_SECONDS, now)
+            self._begin(taken)
+            count += len(taken)
+        return count
+
+    async def _look_at_leisure(self, now: datetime) -> bool:
+        if not self._may_look(_LEISURE):
+            return False
+        full = self._full()
+        self._places.extend(await self._db.read(look_at_leisure, _LOOK, now, full))
+        if not self._places:
+            self._rest(_LEISURE, _LEISURE_SECONDS)
+        return bool(self._places)
+
+    def _begin(self, taken: list[Delivery]) -> None:
+        for delivery in taken:
+            task = asyncio.create_task(self._deliver(delivery))
+            self._running[task] = delivery
+            task.add_done_callback(self._ended)
+
+    def _full(self) -> list[MerchantId]:
+        busy = Counter(delivery.merchant_id for delivery in self._running.values())
+        return [merchant for merchant, n in busy.items() if n >= SHARE]
+
+    def _slow_slots(self) -> int:
+        if self._only is not None:
+            return 0
+        slow = sum(each.at_leisure for each in self._running.values())
+        return min(LEISURE_AT_ONCE - slow, AT_ONCE - len(self._running))
+
+    def _may_look(self, where: str) -> bool:
+        return asyncio.get_running_loop().time() >= self._look_after.get(where, 0.0)
+
+    def _rest(self, where: str, seconds: float) -> None:
+        """Nobody was there: look again after a while, since looking is not cheap."""
+        self._look_after[where] = asyncio.get_running_loop().time() + seconds
 
     async def _end(self) -> None:
         if not self._running:
@@ -149,8 +199,9 @@ class Pump:
         await asyncio.gather(*late, return_exceptions=True)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._running.pop(task, None)
-        if self._may_be_more and self._watch is not None:
+        ended = self._running.pop(task)
+        # A place in the slow lane is free, and somebody may want it.
+        if (self._may_be_more or ended.at_leisure) and self._watch is not None:
             self._watch.wake()
         if not task.cancelled() and task.exception() is not None:
             # Not even the outcome could be kept: the lease runs out, then again.

@@ -9,8 +9,11 @@ from core.store import outbox
 from core.store.halting import hold_back, why_halted
 from core.store.outbox import (
     Delivery,
+    Place,
     deliver_done,
+    look_at_leisure,
     release_outbox,
+    take_at_leisure,
     take_deliveries,
 )
 
@@ -38,9 +41,12 @@ def deliver_failed(
 
 __all__ = [
     "Delivery",
+    "Place",
     "deliver_done",
     "deliver_failed",
+    "look_at_leisure",
     "release_outbox",
+    "take_at_leisure",
     "take_deliveries",
     "why_halted",
 ]

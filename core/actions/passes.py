@@ -33,12 +33,9 @@ from core.store.merchants import (
     merchants_with_pass_type,
 )
 from core.store.old_codes import code_until
-from core.store.outbox import AT_LEISURE, announce
+from core.store.outbox import LAST, announce
 from core.store.passes import Behind, count_behind
 from core.store.programs import list_programs, load_program
-
-# Behind every redesign: to ask who holds what is the least urgent of all.
-_LAST = AT_LEISURE + 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +174,8 @@ def ask_who_holds(tx: Tx, now: datetime) -> int:
         if google_credentials(tx, merchant.id) is None:
             continue
         for program in list_programs(tx, merchant.id):
-            announce(tx, merchant.id, f"saved:{program.id}", now, _LAST)
+            # Behind every redesign: the least urgent of all.
+            announce(tx, merchant.id, f"saved:{program.id}", now, LAST)
             count += 1
     return count
 

@@ -6,12 +6,13 @@ current state and sets `done` to the `wanted` it read: ten stamps are one update
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, literal, or_, select, true
+from sqlalchemy import Row, Select, bindparam, case, func, literal, or_, select
 
 from core.database import Tx
 from core.rules.types import MerchantId
@@ -19,10 +20,55 @@ from core.store.tables import outbox
 from core.store.upsert import insert_into
 
 STAMP, REDESIGN = 0, 5
+URGENT = (STAMP, REDESIGN)
 # From here on a topic is one of very many, and goes in a slow lane of its own.
 AT_LEISURE = 6
+LAST = 11
 # What failed because a merchant's connection is wrong says so before its reason.
 HALTED = "halted: "
+
+# Who waits, and where: merchant and topic.
+Place = tuple[MerchantId, str]
+
+# With each priority by itself the index leads past what waits after a failure: during
+# an outage that is nearly all.
+_WAITING = (
+    (outbox.c.wanted > outbox.c.done)
+    & outbox.c.dead.is_(False)
+    & (outbox.c.due_at <= bindparam("now"))
+    & or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= bindparam("now"))
+)
+_OTHERS = outbox.c.merchant_id.not_in(bindparam("but", expanding=True))
+_TURNS = (
+    select(
+        outbox.c.merchant_id,
+        outbox.c.topic,
+        outbox.c.priority,
+        func.row_number()
+        .over(
+            partition_by=outbox.c.merchant_id,
+            order_by=(outbox.c.priority, outbox.c.due_at),
+        )
+        .label("turn"),
+    )
+    .where(_WAITING, _OTHERS, outbox.c.priority.in_(range(AT_LEISURE, LAST + 1)))
+    .subquery()
+)
+_AT_LEISURE = (
+    select(_TURNS.c.merchant_id, _TURNS.c.topic)
+    .order_by(_TURNS.c.turn, _TURNS.c.priority)
+    .limit(bindparam("left"))
+)
+_PLACE = (
+    select(outbox)
+    .where(
+        outbox.c.merchant_id == bindparam("of_merchant"),
+        outbox.c.topic == bindparam("of_topic"),
+        outbox.c.priority >= AT_LEISURE,
+        _WAITING,
+    )
+    .with_for_update(skip_locked=True)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +90,8 @@ class Delivery:
 def announce(
     tx: Tx, merchant_id: MerchantId, topic: str, now: datetime, priority: int = STAMP
 ) -> None:
-    """Say in this transaction that `topic` changed."""
+    """Say in this transaction that `topic` changed; `priority` is one of those above."""
+    assert priority in URGENT or AT_LEISURE <= priority <= LAST
     row = {
         "merchant_id": merchant_id,
         "topic": topic,
@@ -99,56 +146,58 @@ def take_deliveries(
     *,
     only: str | None = None,
     never: str | None = None,
-    leisure: int | None = None,
-    resting: Collection[MerchantId] = (),
+    at_leisure: bool = True,
 ) -> list[Delivery]:
     """Lease up to `limit` topics that are behind and due, stamps first.
 
     `but` names merchants that have had their share for now; `only` and `never` a kind
-    of topics ("hook") that is taken alone, or not at all. Of the slow lane are at most
-    `leisure` among them (None: any number), and none of the merchants `resting`.
+    of topics ("hook") that is taken alone, or not at all. The slow lane comes last, and
+    without `at_leisure` not at all.
     """
-    kind: ColumnElement[bool] = true()
-    if only is not None:
-        kind = outbox.c.topic.startswith(f"{only}:")
-    if never is not None:
-        kind = ~outbox.c.topic.startswith(f"{never}:")
-    lane: ColumnElement[bool] = outbox.c.priority < AT_LEISURE
-    if leisure is None or leisure > 0:
-        lane = or_(lane, outbox.c.merchant_id.not_in(resting))
-    rows = tx.execute(
-        select(outbox)
-        .where(
-            outbox.c.wanted > outbox.c.done,
-            outbox.c.dead.is_(False),
-            outbox.c.due_at <= now,
-            outbox.c.merchant_id.not_in(but),
-            kind,
-            lane,
-            or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= now),
-        )
-        .order_by(outbox.c.priority, outbox.c.due_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    ).all()
-    found = [
-        Delivery(MerchantId(r.merchant_id), r.topic, r.wanted, r.attempts, r.priority)
-        for r in rows
+    due = {"now": now, "but": list(but)}
+    found: list[Delivery] = []
+    for priority in URGENT:
+        left = {"priority": priority, "left": limit - len(found)}
+        rows = tx.execute(_in_a_hurry(only, never), due | left)
+        found += [_delivery(row) for row in rows.all()]
+        if len(found) == limit:
+            break
+    _lease(tx, found, lease_seconds, now)
+    if at_leisure and only is None and len(found) < limit:
+        places = look_at_leisure(tx, limit - len(found), now, but)
+        found += take_at_leisure(tx, places, lease_seconds, now)
+    return found
+
+
+def look_at_leisure(
+    tx: Tx, limit: int, now: datetime, but: Collection[MerchantId] = ()
+) -> list[Place]:
+    """The first `limit` of the slow lane, the merchants in turn; nothing is leased.
+
+    It goes through all that waits there, so it is for a reading transaction: stamps
+    must not wait for it.
+    """
+    rows = tx.execute(_AT_LEISURE, {"now": now, "but": list(but), "left": limit})
+    return [(MerchantId(row.merchant_id), row.topic) for row in rows]
+
+
+def take_at_leisure(
+    tx: Tx, places: Iterable[Place], lease_seconds: float, now: datetime
+) -> list[Delivery]:
+    """Lease those of `places` that nobody has taken, or put into a hurry, since."""
+    rows = [
+        tx.execute(_PLACE, {"of_merchant": merchant_id, "of_topic": topic, "now": now})
+        for merchant_id, topic in places
     ]
-    if leisure is not None:
-        urgent = [delivery for delivery in found if not delivery.at_leisure]
-        # The slow lane comes last in the order.
-        found = found[: len(urgent) + leisure]
-    for delivery in found:
-        until = now + timedelta(seconds=lease_seconds)
-        _update(tx, delivery, {"lease_until": until})
+    found = [_delivery(row) for each in rows for row in each.all()]
+    _lease(tx, found, lease_seconds, now)
     return found
 
 
 def release_outbox(tx: Tx) -> None:
     """Let go of every lease; only right where nobody else can be at work."""
-    held = outbox.c.lease_until.is_not(None)
-    tx.execute(outbox.update().where(held).values(lease_until=None))
+    held = outbox.update().where(outbox.c.lease_until.is_not(None))
+    tx.execute(held.values(lease_until=None))
 
 
 def deliver_done(tx: Tx, delivery: Delivery, now: datetime) -> None:
@@ -190,6 +239,34 @@ def deliver_failed(
             "due_at": due_at,
             "dead": dead,
         },
+    )
+
+
+def _lease(
+    tx: Tx, found: Iterable[Delivery], lease_seconds: float, now: datetime
+) -> None:
+    until = now + timedelta(seconds=lease_seconds)
+    for delivery in found:
+        _update(tx, delivery, {"lease_until": until})
+
+
+@cache
+def _in_a_hurry(only: str | None, never: str | None) -> Select[Any]:
+    # Built once: to build a statement costs more than to run it.
+    found = select(outbox).where(
+        _WAITING, _OTHERS, outbox.c.priority == bindparam("priority")
+    )
+    if only is not None:
+        found = found.where(outbox.c.topic.startswith(f"{only}:"))
+    if never is not None:
+        found = found.where(~outbox.c.topic.startswith(f"{never}:"))
+    first = found.order_by(outbox.c.due_at).limit(bindparam("left"))
+    return first.with_for_update(skip_locked=True)
+
+
+def _delivery(row: Row[Any]) -> Delivery:
+    return Delivery(
+        MerchantId(row.merchant_id), row.topic, row.wanted, row.attempts, row.priority
     )
 
 

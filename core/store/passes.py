@@ -110,7 +110,8 @@ def announce_program(
 ) -> None:
     """The program's look changed: the same for the passes of all its cards.
 
-    Those that are looked at come first: on a phone, and stamped lately.
+    Those that are looked at come first: on a phone, and stamped lately. And Apple's
+    before Google's, which take five a second, and Apple's any number.
     """
     cards = select(card.c.id).where(
         card.c.merchant_id == merchant_id, card.c.program_id == program_id
@@ -119,10 +120,14 @@ def announce_program(
     mine &= GOOD
     change = held_pass.update().where(mine).values(changed_at=LATER)
     tx.execute(change, {"second": int(now.timestamp())})
+    is_apple = held_pass.c.issuer == "apple"
+    comes = card.c.last_stamp_at >= now - ACTIVE
     place = case(
-        (held_pass.c.installed.is_(False), AT_LEISURE + 2),
-        (card.c.last_stamp_at >= now - ACTIVE, AT_LEISURE),
-        else_=AT_LEISURE + 1,
+        (held_pass.c.installed.is_(False), AT_LEISURE + 4),
+        (is_apple & comes, AT_LEISURE),
+        (is_apple, AT_LEISURE + 1),
+        (comes, AT_LEISURE + 2),
+        else_=AT_LEISURE + 3,
     )
     rows = (
         select(held_pass.c.merchant_id, _TOPIC, place)

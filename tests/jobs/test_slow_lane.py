@@ -6,10 +6,20 @@ import asyncio
 
 import pytest
 
-from core.actions.passes import count_behind
+from core.actions.passes import (
+    count_behind,
+    hold_pass,
+    load_pass,
+    register_device,
+)
 from core.errors import DeliveryError
 from core.rules.types import MerchantId
-from core.store.outbox import AT_LEISURE, announce
+from core.store.outbox import (
+    AT_LEISURE,
+    announce,
+    look_at_leisure,
+    take_at_leisure,
+)
 from core.store.passes import Behind
 from jobs.pump import LEISURE_AT_ONCE, Pump
 from tests.jobs.test_pump import M, Platform
@@ -104,3 +114,44 @@ async def test_a_redesign_that_meets_a_failure_says_so_and_goes_on(
     clock.move(seconds=2)
     await pump.drain()
     assert await db.read(count_behind, *ids) == Behind(3, 0, 0)
+
+
+async def test_a_place_that_came_into_a_hurry_is_not_taken_from_the_slow_lane(
+    db, clock
+):
+    await many(db, clock, M, 2)
+    places = await db.read(look_at_leisure, 10, clock.now())
+    await db.write(announce, M, "pass:m-0", clock.now())
+
+    taken = await db.write(take_at_leisure, places, 60, clock.now())
+    assert [delivery.topic for delivery in taken] == ["pass:m-1"]
+    assert await db.write(take_at_leisure, places, 60, clock.now()) == []
+
+
+async def test_who_stands_in_the_slow_lane_is_looked_up_by_turns(db, clock):
+    await many(db, clock, BIG, 5)
+    clock.move(seconds=1)
+    await many(db, clock, SMALL, 2)
+
+    places = await db.read(look_at_leisure, 6, clock.now())
+    whose = [merchant for merchant, _ in places]
+    assert sorted(whose[:4]) == [BIG, BIG, SMALL, SMALL]
+    assert whose[4:] == [BIG, BIG]
+    assert all(
+        m != BIG for m, _ in await db.read(look_at_leisure, 6, clock.now(), [BIG])
+    )
+
+
+async def test_apple_s_passes_do_not_wait_for_google_s_pace(db, vault, clock, platform):
+    shop, google = await holders(db, vault, clock)
+    held = await db.read(load_pass, google["rare"], clock.now())
+    ids = shop.merchant.id, held.held.card_id
+    apple = await db.write(hold_pass, *ids, "apple", clock.now())
+    await db.write(register_device, apple.id, "phone", "a0", clock.now())
+    await Pump(db, {"pass": Platform()}, clock).drain()
+    await a_redesign(db, shop, clock)
+    await Pump(db, {"pass": platform, "class": platform}, clock).drain()
+
+    told = [topic for topic in platform.topics if topic.startswith("pass:")]
+    order = (apple.id, google["regular"], google["rare"], google["gone"])
+    assert told == [f"pass:{each}" for each in order]
