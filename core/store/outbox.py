@@ -19,8 +19,8 @@ from core.rules.types import MerchantId
 from core.store.tables import outbox
 from core.store.upsert import insert_into
 
-STAMP, REDESIGN = 0, 5
-URGENT = (STAMP, REDESIGN)
+STAMP, HOOK, REDESIGN = 0, 2, 5
+URGENT = (STAMP, HOOK, REDESIGN)
 # From here on a topic is one of very many, and goes in a slow lane of its own.
 AT_LEISURE = 6
 LAST = 11
@@ -90,7 +90,7 @@ class Delivery:
 def announce(
     tx: Tx, merchant_id: MerchantId, topic: str, now: datetime, priority: int = STAMP
 ) -> None:
-    """Say in this transaction that `topic` changed; `priority` is one of those above."""
+    """Say in this transaction that `topic` changed; `priority` is one from above."""
     assert priority in URGENT or AT_LEISURE <= priority <= LAST
     row = {
         "merchant_id": merchant_id,
