@@ -234,12 +234,14 @@ def _card(
 ) -> Part:
     # LINE's own browser hands no pass to the phone: the wallet link must leave it.
     # https://developers.line.biz/en/docs/messaging-api/using-line-url-scheme/
-    wallet = f"{reader.links.wallet(face.code)}?openExternalBrowser=1"
+    page = reader.links.wallet(face.code)
+    wallet = f"{page}?openExternalBrowser=1"
     return card_bubble(
         face,
         reader.language,
         wallet_url=wallet if reader.has_wallet else None,
-        card_url=reader.links.card(face.code),
+        # Of a protected card everybody's page shows no code: the holder's leads to one.
+        card_url=page if face.changing_code else reader.links.card(face.code),
         headline=headline,
         is_compact=is_compact,
     )

@@ -42,6 +42,7 @@ _DESIGN = (
     "referral",
     "birthday_reward",
     "birthday_valid",
+    "screenshot_protection",
 )
 
 

@@ -1,5 +1,6 @@
 """Deletes what was kept long enough: log rows, sessions, the text of LINE events and
-who wrote them, replaced secrets, webhook deliveries, the phones of people who left.
+who wrote them, replaced secrets, webhook deliveries, the phones of people who left,
+codes that are good once and were scanned.
 
 In batches, so that a stamp never waits for the whole.
 """
@@ -17,6 +18,7 @@ from core.actions.journal import drop_before
 from core.actions.line_setup import PREVIOUS_LIVES
 from core.actions.notices import drop_told_before
 from core.database import Database, Tx
+from core.store.barcodes import drop_used_before
 from core.store.erasing import forget_devices
 from core.store.merchants import drop_previous_secrets
 from core.store.pins import drop_places_before
@@ -37,6 +39,8 @@ CODE_DAYS = 30
 DEVICE_DAYS = 30
 # Wrong PINs are forgiven within hours: then nothing is left to be remembered.
 PIN_DAYS = 7
+# A till without network may send for a day what it scanned.
+BARCODE_DAYS = 2
 
 
 async def run(parts: Parts, now: datetime) -> dict[str, Any]:
@@ -55,6 +59,7 @@ async def run(parts: Parts, now: datetime) -> dict[str, Any]:
         "devices": (forget_devices, DEVICE_DAYS),
         "codes": (drop_unclaimed_codes, CODE_DAYS),
         "pin_places": (drop_places_before, PIN_DAYS),
+        "barcodes": (drop_used_before, BARCODE_DAYS),
         "notices": (drop_told_before, parts.settings.log_days),
     }
     return {

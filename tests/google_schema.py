@@ -22,6 +22,7 @@ _LENGTH = re.compile(
     r"(?:maximum length is|Recommended maximum is|after the first|limit is) (\d+)"
 )
 _REQUIRED = re.compile(r"^Required\.")
+_TOTP_PART = re.compile(r"\{totp_value_(\d+)\}")
 _PATH_PART = re.compile(r"([A-Za-z]+)(?:\['([A-Za-z0-9_-]+)'\])?")
 _COUNTS = {
     "textModulesData": 10,
@@ -191,12 +192,38 @@ def _check_rules(name: str, value: Json, path: str) -> Iterator[str]:
             yield f"{path}.date: not an instant with an offset"
         case "MerchantLocation" if not _is_on_globe(**value):
             yield f"{path}: out of range"
+        case "RotatingBarcode":
+            yield from _check_rotation(value, path)
         case "LoyaltyClass" if not re.fullmatch(
             r"#[0-9a-fA-F]{6}", value.get("hexBackgroundColor", "#000000")
         ):
             yield "hexBackgroundColor: not #rrggbb"
         case _:
             pass
+
+
+def _check_rotation(value: Json, path: str) -> Iterator[str]:
+    """What the prose of RotatingBarcode and its parts says."""
+    if value.get("type") not in {"QR_CODE", "PDF_417"}:
+        yield f"{path}.type: not supported for rotating barcodes"
+    details = value.get("totpDetails", {})
+    period = str(details.get("periodMillis", ""))
+    if details.get("algorithm") != "TOTP_SHA1" or not period.strip("0"):
+        yield f"{path}.totpDetails: no algorithm or no period"
+    parameters = details.get("parameters", [])
+    wanted = {int(n) for n in _TOTP_PART.findall(value.get("valuePattern", ""))}
+    # "The TotpParameters at index n is used for the {totp_value_n} substitution."
+    if not wanted or wanted != set(range(len(parameters))):
+        yield f"{path}.valuePattern: its values are not those of the parameters"
+    left = _TOTP_PART.sub("", value.get("valuePattern", ""))
+    if re.sub(r"\{totp_timestamp_(millis|seconds)\}", "", left).count("{"):
+        yield f"{path}.valuePattern: an unknown substitution"
+    for each in parameters:
+        # Base16 is upper-case: RFC 4648, section 8.
+        if not re.fullmatch(r"([0-9A-F]{2}){16,}", each.get("key", "")):
+            yield f"{path}.key: no Base16 of a secret"
+        if each.get("valueLength") not in {6, 7, 8}:
+            yield f"{path}.valueLength: not what RFC 4226 makes"
 
 
 def _is_on_globe(latitude: Any = 91, longitude: Any = 181) -> bool:

@@ -130,6 +130,18 @@ async def go_on(request: web.Request) -> web.Response:
     return web.Response(status=303, headers=headers)
 
 
+@routes.get(f"{_PATH}/code")
+async def show_code(request: web.Request) -> web.Response:
+    """On to the holder's 会員証 page, whose link is good for minutes only."""
+    view = await card_of(request)
+    if isinstance(view, web.Response):
+        return view
+    page = request.config_dict[LINKS].member(view.card.id)
+    target = f"{page}?lang={language_of(request)}"
+    headers = {hdrs.LOCATION: target, hdrs.CACHE_CONTROL: "no-store"}
+    return web.Response(status=303, headers=headers)
+
+
 @routes.get(_PATH)
 async def show_card(request: web.Request) -> web.Response:
     """The card, and the wallets that this merchant offers, the phone's own first."""
@@ -149,7 +161,9 @@ async def show_card(request: web.Request) -> web.Response:
         "phone": phone,
         "page": _page_url(request),
         "out": out,
-        "card_qr": await asyncio.to_thread(qr_svg, links.card(face.code)),
+        "card_qr": ""
+        if face.changing_code
+        else await asyncio.to_thread(qr_svg, links.card(face.code)),
         "page_qr": await _page_qr(request) if phone == "none" else "",
         "can_link": bool(await line_account(request, view)),
         **_said(request, face, language_of(request)),

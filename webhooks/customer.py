@@ -13,7 +13,8 @@ from core.actions.cards import CardView, card_by_code
 from core.actions.reissue import find_old_code
 from core.card_words import say_card
 from core.rules.face import CardFace
-from core.rules.member_codes import number_in
+from core.rules.pass_codes import PassCode
+from core.rules.scanned import MemberCode, read_scanned
 from passes.artwork import picture_path
 from passes.qr import qr_svg
 from webhooks.keys import CLOCK, DB, LINKS
@@ -30,16 +31,17 @@ routes = web.RouteTableDef()
 async def show_code(request: web.Request) -> web.Response:
     """The customer, for staff of that merchant; a card page for anybody else.
 
-    The code of a 会員証 page names nobody to anybody but that merchant's staff.
+    A code that changes names nobody to anybody but that merchant's staff.
     """
     parts = request.config_dict
     code = request.match_info["code"].upper()
-    if number_in(code) is not None:
+    if isinstance(changes := read_scanned(code), MemberCode | PassCode):
         session = current_session(request)
         if session is not None and serves(session, session.merchant.id):
             location = f"/till/find?q={code}"
             return web.Response(status=303, headers={"Location": location})
-        return render(request, "customer/member_code.html")
+        kind = "pass" if isinstance(changes, PassCode) else "member"
+        return render(request, "customer/member_code.html", {"kind": kind})
     view = await parts[DB].read(card_by_code, code, parts[CLOCK].now())
     if view is None:
         return await _nobody(request, code)
@@ -85,5 +87,7 @@ async def _public(request: web.Request, view: CardView) -> web.Response:
     bare = replace(view.face, balance=0)
     url = request.config_dict[LINKS].card(view.card.code)
     join = f"/j/{view.face.merchant_key}/{view.face.program_key}"
-    qr = await asyncio.to_thread(qr_svg, url)
+    # The code of a protected card would be good on a picture, too.
+    is_shown = not view.face.changing_code
+    qr = await asyncio.to_thread(qr_svg, url) if is_shown else ""
     return render_card(request, "code.html", bare, {"qr": qr, "join": join})

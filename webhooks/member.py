@@ -11,7 +11,8 @@ from typing import Any
 from aiohttp import web
 
 from core.actions.channels import line_channel
-from core.actions.member import Membership, code_key, load_membership
+from core.actions.member import Membership, load_membership
+from core.actions.scanning import member_key
 from core.links import chat_url
 from core.rules.member_codes import member_code, seconds_left
 from core.rules.types import CardId
@@ -114,7 +115,7 @@ async def _over(
 
 
 def _code(request: web.Request, found: Membership, now: datetime) -> str:
-    key = code_key(request.config_dict[VAULT])
+    key = member_key(request.config_dict[VAULT])
     return member_code(found.customer, key, now)
 
 

@@ -6,7 +6,6 @@ lost on its way is given once more, and nothing is doubled.
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,13 +13,14 @@ from core.actions.giving import current_card
 from core.actions.grant import grant_stamps
 from core.actions.once import once
 from core.actions.outcomes import outcome_from_dict, refused_to_dict
+from core.actions.scanning import CodeKeys, Scan, Unread, WhyUnread, cards_scanned
 from core.actions.undo import undo_grant
 from core.database import Tx
 from core.errors import Invalid, NotFound
 from core.rules.asking import Granted, Refused, StampAsk, Undone
 from core.rules.late import counts_at, scanned_at
-from core.rules.member_codes import is_good, number_in
-from core.rules.scanned import CARD_CODE, CARD_URL, MEMBER_NO
+from core.rules.pass_codes import PassCode
+from core.rules.scanned import CardCode, read_scanned
 from core.rules.types import (
     Card,
     CardId,
@@ -32,20 +32,25 @@ from core.rules.types import (
     Why,
 )
 from core.store.answers import first_answer, keep_answer, mark_of
-from core.store.cards import cards_of_customer, find_card_by_code, lock_card
-from core.store.customers import find_customer
+from core.store.cards import find_card_by_code, lock_card
 from core.store.ledger import list_entries
-from core.store.old_codes import find_old_code
 from core.store.programs import load_program
 
 _KEPT_BACK = Refused(why=Why.expired_request)
+# Why nothing can be given for a scan, in the words of the till's queue.
+_SAID: dict[WhyUnread, str] = {
+    "member": "queue.old_code",
+    "changed": "barcode.late.changed",
+    "used": "barcode.late.used",
+    "replaced": "reissue.late",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LateScan:
     """`n` stamps for whom `what` names: a card's code or its URL, a member number, or
-    the code of a member's page, which is made under `code_key`. `age` is how long ago
-    it was scanned, None unknown.
+    a code that changes, which is made under `keys`. `age` is how long ago it was
+    scanned, None unknown; `by` is the browser that sends it, as in `Scan`.
 
     `program` says which card where a member has several; "" where one was scanned.
     """
@@ -53,10 +58,11 @@ class LateScan:
     merchant_id: MerchantId
     key: str
     what: str
+    keys: CodeKeys
+    by: str
     n: int = 1
     age: timedelta | None = None
     program: str = ""
-    code_key: bytes = b""
     shop_id: ShopId | None = None
     staff_id: StaffId | None = None
 
@@ -86,7 +92,7 @@ def send_scan(tx: Tx, scan: LateScan, now: datetime) -> Granted | Refused:
     """
 
     def do() -> Granted | Refused:
-        card_id = _card_of(tx, scan, scanned_at(scan.age, now))
+        card_id = _card_of(tx, scan, scanned_at(scan.age, now), now)
         ask = StampAsk(
             merchant_id=scan.merchant_id,
             key=scan_key(scan.key, card_id, scan.n),
@@ -113,7 +119,7 @@ def withdraw_scan(
     What was given is undone, or the answer says why not. Raises as `undo_grant` does.
     """
     granted: Granted | None = None
-    for key, answer in _keys(tx, scan):
+    for key, answer in _keys(tx, scan, now):
         first = first_answer(tx, scan.merchant_id, key, now)
         if first is None:
             keep_answer(tx, scan.merchant_id, key, answer)
@@ -147,45 +153,42 @@ def _asked(scan: LateScan) -> list[str | int]:
     return [scan.what, scan.n]
 
 
-def _keys(tx: Tx, scan: LateScan) -> list[tuple[str, dict[str, object]]]:
+def _keys(tx: Tx, scan: LateScan, now: datetime) -> list[tuple[str, dict[str, object]]]:
     """Under which keys it may have been asked for, and what closes each of them."""
     closed: dict[str, object] = refused_to_dict(_KEPT_BACK)
     keys = [(_late_key(scan), {"asked": mark_of(_asked(scan)), **closed})]
     try:
-        card_id = _card_of(tx, scan)
+        card_id = _card_of(tx, scan, None, now)
     except (NotFound, Invalid):
         return keys
     # Without the mark of a question: this answers whatever comes under the key.
     return [*keys, (scan_key(scan.key, card_id, scan.n), closed)]
 
 
-def _card_of(tx: Tx, scan: LateScan, at: datetime | None = None) -> CardId:
-    """Whose it is; a code of a member's page must have been there `at` that instant."""
-    text = unicodedata.normalize("NFKC", scan.what).strip()
-    url = CARD_URL.search(text)
-    code = (url[1] if url else text).upper().replace(" ", "")
-    if CARD_CODE.fullmatch(code):
-        return _card_with(tx, scan.merchant_id, code, at)
-    member = MEMBER_NO.fullmatch(code)
-    number = f"{member[1]}-{member[2]}" if member else number_in(code)
-    customer = number and find_customer(tx, scan.merchant_id, member_no=number)
-    if not customer or customer.erased_at is not None:
+def _card_of(tx: Tx, scan: LateScan, at: datetime | None, now: datetime) -> CardId:
+    """Whose it is; a code must have been good `at` that instant, None whenever."""
+    what = read_scanned(scan.what)
+    if what is None:
         raise NotFound("card")
-    if at is not None and not member and not is_good(code, customer, scan.code_key, at):
-        raise Invalid({"what": ("queue.old_code", {})})
-    return _chosen(tx, cards_of_customer(tx, scan.merchant_id, customer.id), scan)
-
-
-def _card_with(
-    tx: Tx, merchant_id: MerchantId, code: str, at: datetime | None
-) -> CardId:
-    """The card that carries `code`, or did so `at` that instant: re-issued since."""
-    old = find_old_code(tx, code)
-    if old is None or old.merchant_id != merchant_id:
-        return own_card_id(tx, merchant_id, code)
-    if at is not None and at >= old.replaced_at:
-        raise Invalid({"what": ("reissue.late", {})})
-    return old.card_id
+    found = cards_scanned(
+        tx,
+        Scan(
+            merchant_id=scan.merchant_id,
+            what=what,
+            at=at,
+            # Whoever read it before the network was lost gave nothing for it yet; but
+            # a code that was kept twice is one stamp.
+            by=_late_key(scan),
+            seen_by=scan.by,
+        ),
+        scan.keys,
+        now,
+    )
+    if isinstance(found, Unread):
+        raise Invalid({"what": (_SAID[found.why], {})})
+    if isinstance(what, CardCode | PassCode) and found:
+        return found[0].id
+    return _chosen(tx, found, scan)
 
 
 def _chosen(tx: Tx, cards: list[Card], scan: LateScan) -> CardId:

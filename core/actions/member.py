@@ -7,10 +7,7 @@ from datetime import datetime, timedelta
 
 from core.actions.cards import CardView, card_by_id, find_cards, ledger
 from core.database import Tx
-from core.rules.member_codes import is_good, number_in
-from core.rules.types import CardId, Customer, MerchantId
-from core.store.customers import find_customer
-from core.vault import Vault
+from core.rules.types import CardId, Customer
 
 # For so long a page says what was given.
 NEWS_LASTS = timedelta(seconds=90)
@@ -23,16 +20,6 @@ class Membership:
     customer: Customer
     cards: tuple[CardView, ...]
     given: dict[CardId, int]
-
-
-@dataclass(frozen=True, slots=True)
-class OldCode:
-    """A customer's code that is no longer, or never was, on their screen."""
-
-
-def code_key(vault: Vault) -> bytes:
-    """The secret under which member codes are made."""
-    return vault.derive("member code")
 
 
 def load_membership(tx: Tx, card_id: CardId, now: datetime) -> Membership | None:
@@ -50,19 +37,6 @@ def load_membership(tx: Tx, card_id: CardId, now: datetime) -> Membership | None
         cards=tuple(in_use),
         given={card: n for card, n in given.items() if n},
     )
-
-
-def cards_by_member_code(
-    tx: Tx, merchant_id: MerchantId, code: str, key: bytes, now: datetime
-) -> list[CardView] | OldCode:
-    """The cards of whom the code on a 会員証 page names; none for an unknown number."""
-    number = number_in(code)
-    customer = number and find_customer(tx, merchant_id, member_no=number)
-    if not customer or customer.erased_at is not None:
-        return []
-    if not is_good(code, customer, key, now):
-        return OldCode()
-    return find_cards(tx, merchant_id, now, member_no=customer.member_no)
 
 
 def _just_given(tx: Tx, view: CardView, now: datetime) -> int:

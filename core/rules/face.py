@@ -45,7 +45,8 @@ class CardFace:
     new one of the same kind), `next_card_id` that card once it has begun. `stop_reason`
     is said where the card is stopped. `news` is what the passes of the card said last
     (None, too, for who does not draw a pass). `is_replaced` is for a pass in whose
-    stead another one is good.
+    stead another one is good. `changing_code`: no code that stays is shown where one
+    can change.
     """
 
     card_id: CardId
@@ -84,6 +85,7 @@ class CardFace:
     stop_reason: str
     news: LastNews | None = None
     is_replaced: bool = False
+    changing_code: bool = False
 
     @property
     def is_full(self) -> bool:
@@ -157,6 +159,7 @@ def draw_face(
         next_program_name=next_program_name,
         next_card_id=card.next_card_id,
         stop_reason=card.stop_reason,
+        changing_code=design.changing_code,
     )
 
 

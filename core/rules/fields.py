@@ -29,6 +29,14 @@ def number(
     return default
 
 
+def flag(data: Mapping[str, Any], field: str, found: Problems) -> bool:
+    """Is `field` true? "invalid.flag" for what is neither true nor false."""
+    value = data.get(field, False)
+    if not isinstance(value, bool):
+        found[field] = ("invalid.flag", {})
+    return value is True
+
+
 def line(
     data: Mapping[str, Any],
     field: str,

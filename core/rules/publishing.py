@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any
 
 from core.errors import Invalid
-from core.rules.fields import Problems, line, matching, number, text_or_none
+from core.rules.fields import Problems, flag, line, matching, number, text_or_none
 from core.rules.spending import double_hours_text, read_double_hours, read_spend
 from core.rules.types import Design, Expiry, Gift, Limit, Look, Reward
 
@@ -49,6 +49,7 @@ def design_to_dict(design: Design) -> dict[str, Any]:
         "referral": design.referral,
         "birthday_reward": design.birthday.name if design.birthday else "",
         "birthday_valid": design.birthday.valid if design.birthday else None,
+        "screenshot_protection": design.changing_code,
         "reward": [
             {"at": r.at, "name": r.name, **({"valid": r.valid} if r.valid else {})}
             for r in design.rewards
@@ -82,6 +83,7 @@ def design_from_dict(data: Mapping[str, Any]) -> Design:
         day_cap=number(data, "day_cap", 0, 0, MAX_CAP, problems),
         referral=number(data, "referral", 0, 0, goal, problems),
         birthday=_gift(data, problems),
+        changing_code=flag(data, "screenshot_protection", problems),
     )
     if problems:
         raise Invalid(problems)

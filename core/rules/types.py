@@ -184,7 +184,8 @@ class Design:
     """All that one version of a program says. Immutable once published.
 
     `day_cap` is the most stamps a business day (0: no cap), `referral` how many stamps
-    a friend and who brought them get each.
+    a friend and who brought them get each. `changing_code`: codes on the customer's
+    screen change where they can, so that a picture of one is worth nothing.
     """
 
     name: str
@@ -203,6 +204,7 @@ class Design:
     day_cap: int = 0
     referral: int = 0
     birthday: Gift | None = None
+    changing_code: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,12 +40,14 @@ from core.store.tables import (
     redemption,
     refusal,
     till_code,
+    used_barcode,
     voucher,
 )
 from core.vault import new_letters
 
-# Whose row it is goes without saying; with the token, others could wake the phone.
-_LEFT_OUT = {"merchant_id", "push_token"}
+# Whose row it is goes without saying; with the token, others could wake the phone;
+# which browser scanned a code is the staff's.
+_LEFT_OUT = {"merchant_id", "push_token", "used_by"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +122,7 @@ def erase_words(tx: Tx, person: Person, now: datetime) -> None:
     def mine(table: Table) -> ColumnElement[bool]:
         return (table.c.merchant_id == person.merchant_id) & of_it[table]
 
-    for table in (refusal, link_code):
+    for table in (refusal, link_code, used_barcode):
         tx.execute(table.delete().where(mine(table)))
     _end(tx, claim, mine(claim), "open", "rejected", now)
     words = {"text": "", "refusals": [], "answer": ""}
@@ -190,7 +192,8 @@ def _places(person: Person) -> Iterator[tuple[Table, ColumnElement[bool]]]:
     yield card, card.c.id.in_(cards)
     for table in (ledger_entry, voucher, held_pass, redemption, old_code):
         yield table, table.c.card_id.in_(cards)
-    yield pass_device, pass_device.c.pass_id.in_(passes)
+    for table in (pass_device, used_barcode):
+        yield table, table.c.pass_id.in_(passes)
     for table in (refusal, claim, link_code, code_use, notice):
         yield table, table.c.customer_id.in_(ids)
     yield link, or_(link.c.from_customer_id.in_(ids), link.c.to_customer_id.in_(ids))

@@ -6,9 +6,11 @@ https://developers.google.com/wallet/retail/loyalty-cards/resources/template
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Any
 
 from core.rules.types import Language
+from jobs.demo.google_barcode import shown_code
 
 Stored = dict[str, Any]
 
@@ -16,11 +18,13 @@ _PATH = re.compile(r"(object|class)\.(\w+)(?:\['([^']+)'\]|\.(\w+))?")
 _ITEMS = ("startItem", "middleItem", "endItem", "item")
 
 
-def view(of_object: Stored, of_class: Stored, language: Language) -> dict[str, Any]:
-    """Everything that is drawn of one pass, in `language`, as JSON."""
+def view(
+    of_object: Stored, of_class: Stored, language: Language, at: datetime
+) -> dict[str, Any]:
+    """Everything that is drawn of one pass at an instant, in `language`, as JSON."""
     whole = {"object": of_object, "class": of_class}
     template = of_class.get("classTemplateInfo", {})
-    barcode = of_object.get("barcode", {})
+    code, code_text = shown_code(of_object, at)
     return {
         "id": of_object.get("id", ""),
         "state": str(of_object.get("state", "ACTIVE")).upper(),
@@ -31,8 +35,9 @@ def view(of_object: Stored, of_class: Stored, language: Language) -> dict[str, A
         "hero": _picture(of_object.get("heroImage") or of_class.get("heroImage")),
         "rows": _rows(template, whole, language),
         "above": _above(template, whole, language),
-        "code": barcode.get("value", ""),
-        "code_text": barcode.get("alternateText", ""),
+        "code": code,
+        "code_text": code_text,
+        "is_changing": "rotatingBarcode" in of_object,
         "details": _details(whole, language),
     }
 

@@ -24,7 +24,7 @@ from jobs.demo.line_menus import menu_for
 from jobs.demo.phone_actions import PARTS, SAVED, WEB
 from jobs.demo.phone_actions import routes as actions
 from jobs.demo.phone_parts import DemoParts
-from jobs.demo.phone_view import PICTURES, state
+from jobs.demo.phone_view import PICTURES, google_passes, state
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -108,6 +108,9 @@ async def events(request: web.Request) -> web.StreamResponse:
     seen: object = None
     while not app[CLOSING].is_set():
         codes = [code["code"] for code in await app[PARTS].open_codes()]
+        # The phone itself makes a new code now and then.
+        drawn = google_passes(app[PARTS], app[SAVED], _language(request))
+        codes += [each["code"] for each in drawn]
         if (now := (app[BELL].n_rings, codes)) != seen:
             seen = now
             await stream.write(f"data: {json.dumps(now[0])}\n\n".encode())
@@ -188,7 +191,7 @@ def _speak(parts: DemoParts, language: Language) -> None:
 
 
 async def _next_ring(app: web.Application, since: int) -> None:
-    """Wait for a ring, at most a second: till codes ring no bell here."""
+    """Wait for a ring, at most a second: codes ring no bell here."""
     bell, closing = app[BELL], app[CLOSING]
     try:
         await bell.until(

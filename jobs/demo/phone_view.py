@@ -101,11 +101,13 @@ def google_passes(parts: DemoParts, saved: list[str], language: Language) -> lis
     if parts.google is None:
         return []
     found = []
+    # A drill moves the service's clock, no phone's.
+    at = parts.clock.now() - parts.clock.offset
     for object_id in saved:
         of_object = parts.google.objects.get(object_id)
         if of_object is not None:
             of_class = parts.google.classes.get(of_object.get("classId", ""), {})
-            found.append(google_view.view(of_object, of_class, language))
+            found.append(google_view.view(of_object, of_class, language, at))
     return found
 
 

@@ -15,16 +15,19 @@ import structlog
 
 from core.actions.cards import ledger
 from core.actions.passes import load_blank
+from core.actions.scanning import barcode_key
 from core.clock import Clock
 from core.config import Settings
 from core.database import Database
 from core.errors import DeliveryError
 from core.links import Links
 from core.rules.face import CardFace
+from core.rules.pass_codes import code_before_value
 from core.rules.types import HeldPass, MerchantId, PassId, ProgramId
 from core.vault import Vault
 from passes.art import picture_path
 from passes.google.api import OBJECT, GoogleApi
+from passes.google.barcode import Rotation
 from passes.google.callback import BadCallback, PassEvent, read_callback
 from passes.google.classes import Classes
 from passes.google.connection import Connection, Connections
@@ -70,6 +73,7 @@ class GoogleIssuer:
         budget: float = BUDGET_SECONDS,
     ) -> None:
         self._db = db
+        self._vault = vault
         self._links = links
         self._clock = clock
         self._budget = budget
@@ -260,6 +264,10 @@ class GoogleIssuer:
             card_url=self._links.card(face.code),
             page_url=self._links.holder(held.id),
             hero_url=self._public_url + picture_path(face, "hero"),
+            rotation=Rotation(
+                url=self._links.card(code_before_value(face.member_no)),
+                key=barcode_key(self._vault, held.id),
+            ),
         )
 
     def _lane(self, held: HeldPass) -> _Lane:

@@ -26,15 +26,16 @@ from core.rules.types import (
     ProgramId,
 )
 from core.wording import say
+from passes.google.barcode import CODE_FIELDS, Rotation, code_fields
 from passes.google.cut import cut
 from passes.google.template import NEXT, ROW, template
 
-# What a PATCH after a stamp sends. Barcode and number never change; they are among it
+# What a PATCH after a stamp sends. Code and number seldom change; they are among it
 # because a card that was stopped, and so emptied, may come back.
 VOLATILE = (
     "state",
     "accountId",
-    "barcode",
+    *CODE_FIELDS,
     "loyaltyPoints",
     "secondaryLoyaltyPoints",
     "heroImage",
@@ -118,11 +119,13 @@ def loyalty_object(
     card_url: str,
     hero_url: str,
     page_url: str = "",
+    rotation: Rotation | None = None,
 ) -> Json:
     """The whole object of a pass: no name and no LINE id leaves the house with it.
 
-    `card_url` goes into the barcode; `hero_url` is the picture of this many stamps,
-    `page_url` the holder's page.
+    `card_url` goes into a barcode that stays, `rotation` into one that changes (it
+    must be there for a card that has one); `hero_url` is the picture of this many
+    stamps, `page_url` the holder's page.
     """
     page = page_url or card_url
     picture = _sentence("card.picture", balance=face.balance, goal=face.goal)
@@ -132,11 +135,7 @@ def loyalty_object(
         "classId": class_id(issuer_id, face.program_id),
         "state": _STATES[face.state],
         "accountId": cut(face.member_no, _NAME),
-        "barcode": {
-            "type": "QR_CODE",
-            "value": card_url,
-            "alternateText": face.member_no,
-        },
+        **code_fields(face, card_url, rotation),
         # The kind of each balance is fixed for ever: a PATCH from "string" to "int"
         # would leave both, and Google takes one only.
         "loyaltyPoints": _points(face, "google.stamps", {"string": count}),

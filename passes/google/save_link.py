@@ -16,6 +16,8 @@ SAVE_URL = "https://pay.google.com/gp/v/save/"
 MAX_JWT = 1800
 
 # What a card needs to be useful, and in which order it may go where there is no room.
+# Never the secret of a code that changes: whoever has the link could read it. Such a
+# card has no code at all until its update comes.
 _LEAN = ("id", "classId", "state", "barcode", "accountId", "loyaltyPoints")
 _DROPPED_FIRST = ("loyaltyPoints", "accountId")
 

@@ -117,6 +117,22 @@ async def test_the_answer_has_ids_addresses_and_new_secrets(apply, db):
     assert merchant.id == handed.merchant_id
 
 
+async def test_screenshot_protection_is_a_line_of_a_program(apply, db):
+    limit = 'limit = "day"\n'
+    protected = FILE.replace(limit, f"{limit}screenshot_protection = true\n")
+    handed = await apply(protected)
+    [coffee, gold] = await db.read(list_programs, handed.merchant_id)
+    assert (coffee.design.changing_code, gold.design.changing_code) == (True, False)
+    with pytest.raises(BadFile) as caught:
+        await apply(protected.replace("= true", '= "yes"'))
+    [problem] = caught.value.problems
+    assert problem == "program[1].screenshot_protection: Enter true or false."
+    # Left out, it is off again.
+    await apply()
+    [coffee, _] = await db.read(list_programs, handed.merchant_id)
+    assert coffee.design.changing_code is False
+
+
 async def test_the_same_file_twice_changes_nothing_and_tells_no_secret(apply, db):
     first = await apply()
     before = await counts(db)

@@ -4,14 +4,17 @@ import asyncio
 import shutil
 import zipfile
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from io import BytesIO
 
 import aiohttp
 import pytest
 
 from core.wording import keys
+from jobs.demo.google_barcode import shown_code
 from jobs.demo.google_wallet import SaveRefused
 from jobs.demo.pass_file import BadPass, change_message, open_pass
+from tests.conftest import ManualClock
 from tests.jobs.demo_sample import CHANNEL, SERIAL, TYPE, Sample, pkpass
 
 CHROMIUM = shutil.which("chromium")
@@ -125,6 +128,55 @@ async def test_a_newcomer_walks_the_three_steps(sample, web):
     (strip,) = {p["pictures"]["strip"] for p in state["apple"]}
     async with web.get(sample.url + strip) as picture:
         assert picture.content_type == "image/png"
+
+
+RFC_KEY = "3132333435363738393031323334353637383930"
+ROTATING = {
+    "type": "QR_CODE",
+    "valuePattern": "X-{totp_timestamp_seconds}-{totp_value_0}-{totp_value_1}",
+    "alternateText": "1234-5678",
+    "totpDetails": {
+        "algorithm": "TOTP_SHA1",
+        "periodMillis": "30000",
+        "parameters": [
+            {"key": RFC_KEY, "valueLength": 8},
+            {"key": RFC_KEY, "valueLength": 6},
+        ],
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("second", "code"),
+    [
+        (59, "X-59-94287082-287082"),
+        (1111111109, "X-1111111109-07081804-081804"),
+        (20000000000, "X-20000000000-65353130-353130"),
+    ],
+)
+def test_a_code_that_changes_goes_before_one_that_stays(second, code):
+    thing = {"barcode": {"value": "stays", "alternateText": "x"}}
+    at = datetime.fromtimestamp(second, UTC)
+    assert shown_code({}, at) == ("", "")
+    assert shown_code(thing, at) == ("stays", "x")
+    assert shown_code(thing | {"rotatingBarcode": ROTATING}, at) == (code, "1234-5678")
+
+
+async def test_the_page_draws_a_new_code_by_itself(sample, web):
+    sample.parts.clock = clock = ManualClock()
+    link = f"{sample.service.url}/w/sample"
+    await do(web, sample, "/wallet/google", url=link)
+    sample.google.objects["3388.c.1"]["rotatingBarcode"] = ROTATING
+    [first] = (await look(web, sample))["google"]
+    assert first["is_changing"]
+    assert first["code"].startswith(f"X-{int(clock.now().timestamp())}-")
+    async with web.get(f"{sample.url}/events") as events, asyncio.timeout(20):
+        await events.content.readline()
+        clock.move(seconds=30)
+        while not (await events.content.readline()).startswith(b"data:"):
+            pass
+    [second] = (await look(web, sample))["google"]
+    assert second["code"] != first["code"]
 
 
 async def test_a_place_is_sent_from_the_shop_or_from_some_way_off(sample, web):

@@ -17,6 +17,7 @@ from core.rules.types import (
     Shop,
     ShopId,
 )
+from passes.google.barcode import Rotation
 from passes.google.objects import Json, loyalty_class, loyalty_object
 from tests.conftest import START
 
@@ -100,4 +101,8 @@ def an_object(face: CardFace) -> Json:
         issuer_id=ISSUER,
         card_url=f"https://stamps.example.jp/c/{face.code}",
         hero_url=f"https://stamps.example.jp/hero-{face.balance}.png",
+        rotation=Rotation(
+            url=f"https://stamps.example.jp/c/T{face.member_no.replace('-', '')}",
+            key=b"12345678901234567890",
+        ),
     )

@@ -583,3 +583,83 @@ async def test_no_name_and_no_line_id_reaches_google(scene: Scene) -> None:
     assert "山田花子" not in sent
     assert "POS-77" not in sent
     assert card_id not in sent
+
+
+# --- a code that changes ------------------------------------------------------------
+
+
+async def test_a_card_turns_to_a_code_that_changes_and_back(scene: Scene) -> None:
+    await scene.save()
+    await scene.publish(changing_code=True)
+    await scene.refresh()
+
+    assert "barcode" not in scene.thing
+    assert scene.thing["passConstraints"] == {"screenshotEligibility": "INELIGIBLE"}
+    rotating = scene.thing["rotatingBarcode"]
+    number = (await scene.face()).member_no
+    digits = number.replace("-", "")
+    assert rotating["valuePattern"] == (
+        f"https://stamps.example.jp/c/T{digits}{{totp_value_0}}"
+    )
+    assert rotating["alternateText"] == number
+
+    await scene.publish()
+    await scene.refresh()
+    assert not {"rotatingBarcode", "passConstraints"} & scene.thing.keys()
+    assert scene.thing["barcode"]["alternateText"] == number
+
+
+async def test_each_pass_has_a_secret_of_its_own_the_same_after_a_restart(
+    scene: Scene,
+) -> None:
+    await scene.publish(changing_code=True)
+    await scene.save()
+    other = await scene.another_card(1)
+    face = await scene.db.read(
+        load_face, other.merchant_id, other.card_id, scene.clock.now()
+    )
+    await scene.issuer.add_link(other, face, scene.clock.now())
+    first = _key_of(scene.thing)
+    assert len(first) == 40
+    assert first != _key_of(scene.google.objects[f"{ISSUER}.c.{other.id}"])
+
+    again = scene.another_issuer()
+    await again.refresh(scene.held, await scene.face(), scene.clock.now())
+    await again.close()
+    assert _key_of(scene.thing) == first
+
+
+async def test_a_protected_card_that_is_taken_back_keeps_no_secret_at_google(
+    scene: Scene,
+) -> None:
+    await scene.publish(changing_code=True)
+    await scene.save()
+    await scene.issuer.void(scene.held, await scene.face(), scene.clock.now())
+
+    assert "rotatingBarcode" not in scene.thing
+
+
+async def test_while_google_is_away_the_link_carries_no_secret_and_the_rest_follows(
+    scene: Scene,
+) -> None:
+    await scene.publish(changing_code=True)
+    await scene.save()
+    await scene.issuer.void(scene.held, await scene.face(), scene.clock.now())
+    other = await scene.another_card(1)
+    face = await scene.db.read(
+        load_face, other.merchant_id, other.card_id, scene.clock.now()
+    )
+    scene.google.latency = 3.0
+    link = await scene.issuer.add_link(other, face, scene.clock.now())
+    scene.google.latency = 0.0
+    name = await scene.google.save(link.removeprefix(SAVE_URL))
+    assert "barcode" not in scene.google.objects[name]
+    assert "rotatingBarcode" not in scene.google.objects[name]
+
+    await scene.issuer.refresh(other, face, scene.clock.now())
+    assert _key_of(scene.google.objects[name])
+
+
+def _key_of(thing: dict[str, Any]) -> str:
+    [parameters] = thing["rotatingBarcode"]["totpDetails"]["parameters"]
+    return str(parameters["key"])

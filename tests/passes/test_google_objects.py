@@ -15,7 +15,7 @@ from core.rules.types import (
     Voucher,
     VoucherId,
 )
-from passes.google.objects import bare, pass_of, volatile
+from passes.google.objects import bare, loyalty_object, pass_of, volatile
 from tests.conftest import START
 from tests.google_schema import check, check_pair
 from tests.passes.google_cards import HELD, ISSUER, a_class, a_face, an_object
@@ -172,6 +172,8 @@ def test_a_patch_has_every_volatile_field_and_deletes_what_is_gone() -> None:
         "state",
         "accountId",
         "barcode",
+        "rotatingBarcode",
+        "passConstraints",
         "loyaltyPoints",
         "secondaryLoyaltyPoints",
         "heroImage",
@@ -180,6 +182,44 @@ def test_a_patch_has_every_volatile_field_and_deletes_what_is_gone() -> None:
         "validTimeInterval",
     }
     assert patch["validTimeInterval"] is None
+
+
+@pytest.mark.parametrize("state", ["active", "paused", "expired"])
+def test_a_protected_card_has_a_code_that_changes_and_no_other(state: str) -> None:
+    thing = an_object(a_face(changing_code=True, state=state))
+
+    assert check("loyaltyObject", thing) == []
+    assert thing["rotatingBarcode"] == {
+        "type": "QR_CODE",
+        "valuePattern": "https://stamps.example.jp/c/T12345678{totp_value_0}",
+        "alternateText": "1234-5678",
+        "totpDetails": {
+            "algorithm": "TOTP_SHA1",
+            "periodMillis": "30000",
+            "parameters": [{"key": b"12345678901234567890".hex(), "valueLength": 6}],
+        },
+    }
+    assert thing["passConstraints"] == {"screenshotEligibility": "INELIGIBLE"}
+    assert volatile(thing)["barcode"] is None
+
+
+def test_an_open_card_has_a_code_that_stays_and_may_be_photographed() -> None:
+    patch = volatile(an_object(a_face()))
+
+    assert patch["barcode"]["value"].endswith("/c/K7Q2M9XA4C")
+    assert patch["rotatingBarcode"] is None
+    assert patch["passConstraints"] is None
+
+
+def test_a_protected_card_is_never_drawn_with_a_code_that_stays() -> None:
+    with pytest.raises(AssertionError):
+        loyalty_object(
+            a_face(changing_code=True),
+            HELD,
+            issuer_id=ISSUER,
+            card_url="https://stamps.example.jp/c/K7Q2M9XA4C",
+            hero_url="https://stamps.example.jp/hero.png",
+        )
 
 
 def test_no_name_and_no_line_id_leaves_the_house() -> None:

@@ -97,6 +97,21 @@ def test_a_lean_link_drops_what_has_no_room(account: ServiceAccount) -> None:
     assert thing["barcode"]["value"].startswith("https://x")
 
 
+def test_no_link_carries_the_secret_of_a_code_that_changes(
+    account: ServiceAccount,
+) -> None:
+    thing = an_object(a_face(changing_code=True))
+    [parameters] = thing["rotatingBarcode"]["totpDetails"]["parameters"]
+
+    for make in (skinny_link, lean_link):
+        claims = _claims(make(account, thing, origin=ORIGIN, now=START))
+        [named] = claims["payload"]["loyaltyObjects"]
+        assert named["id"] == thing["id"]
+        # Nor the code that stays, which it must not have either.
+        assert not {"barcode", "rotatingBarcode"} & named.keys()
+        assert parameters["key"].lower() not in json.dumps(claims).lower()
+
+
 def test_googles_own_verifier_takes_the_signature(account: ServiceAccount) -> None:
     link = skinny_link(account, FULL, origin=ORIGIN, now=START)
     signed, _, signature = link.removeprefix(SAVE_URL).rpartition(".")

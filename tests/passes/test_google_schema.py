@@ -86,6 +86,41 @@ OBJECT_MISTAKES = {
 }
 
 
+ROTATION = "rotatingBarcode"
+TOTP = f"{ROTATION}/totpDetails"
+CODE_MISTAKES = {
+    "another kind of code": (f"{ROTATION}/type", "AZTEC", "not supported"),
+    "no such value": (f"{ROTATION}/valuePattern", "T{totp_value_1}", "its values"),
+    "no value at all": (f"{ROTATION}/valuePattern", "T1", "its values"),
+    "a mistyped value": (
+        f"{ROTATION}/valuePattern",
+        "{totp_value_0}{totp}",
+        "an unknown substitution",
+    ),
+    "a number for the period": (f"{TOTP}/periodMillis", 30000, "not a string"),
+    "no period": (f"{TOTP}/periodMillis", "0", "no period"),
+    "another hash": (f"{TOTP}/algorithm", "TOTP_SHA256", "not in the enum"),
+    "a key in Base64": (f"{TOTP}/parameters/0/key", "MTIzNDU2Nzg5MDEy", "Base16"),
+    "a short key": (f"{TOTP}/parameters/0/key", "00" * 15, "Base16"),
+    "text for a length": (f"{TOTP}/parameters/0/valueLength", "6", "32-bit"),
+    "four digits": (f"{TOTP}/parameters/0/valueLength", 4, "not what RFC"),
+    "a mistyped constraint": (
+        "passConstraints/screenshotEligibility",
+        "NO",
+        "not in the enum",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CODE_MISTAKES)
+def test_a_planted_mistake_in_a_code_that_changes_is_found(name: str) -> None:
+    path, value, problem = CODE_MISTAKES[name]
+    whole = an_object(a_face(changing_code=True))
+
+    assert check("loyaltyObject", whole) == []
+    assert problem in "; ".join(check("loyaltyObject", _set(whole, path, value)))
+
+
 @pytest.mark.parametrize("name", CLASS_MISTAKES)
 def test_a_planted_mistake_in_a_class_is_found(name: str) -> None:
     path, value, problem = CLASS_MISTAKES[name]

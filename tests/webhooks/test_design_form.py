@@ -78,6 +78,7 @@ def designs(draw_one) -> Design:
             "referral": draw_one(st.integers(0, goal)),
             "birthday_reward": gift,
             "birthday_valid": draw_one(valid) if gift else None,
+            "screenshot_protection": draw_one(st.booleans()),
             "reward": [
                 {"at": at, "name": draw_one(lines), "valid": draw_one(valid)}
                 for at in counts
@@ -93,7 +94,13 @@ def page_of(form: DesignForm, problems: Sequence[str] = (), do: str = "") -> str
     )
     gold = SimpleNamespace(key="gold", design=coffee(name="ゴールド"))
     faces = SimpleNamespace(
-        chat="", apple="", google="", balance=3, goal=10, is_pale=False
+        chat="",
+        apple="",
+        google="",
+        balance=3,
+        goal=10,
+        is_pale=False,
+        is_changing=False,
     )
     return draw(
         "merchant/card.html",
@@ -149,6 +156,7 @@ SETTINGS = {
     ),
     "day_cap": ({"day_cap": 3}, "3個", "3 stamps"),
     "referral": ({"referral": 1}, "1個", "1 stamp"),
+    "changing_code": ({"changing_code": True}, "使う", "Used"),
     "birthday": (
         {"birthday": Gift(name="ケーキ", valid="30d")},
         "ケーキ (30日有効)",

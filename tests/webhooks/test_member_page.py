@@ -14,7 +14,7 @@ from core.actions.erase import erase_customer
 from core.actions.grant import grant_stamps
 from core.actions.join import follow, open_card
 from core.actions.link import link_customers
-from core.actions.member import code_key
+from core.actions.scanning import member_key
 from core.actions.undo import undo_grant
 from core.rules.asking import StampAsk
 from core.rules.member_codes import member_code
@@ -76,7 +76,7 @@ def page(links, view):
 @pytest.fixture
 def code(vault, view, clock):
     """What the page shows now."""
-    return lambda: member_code(view.customer, code_key(vault), clock.now())
+    return lambda: member_code(view.customer, member_key(vault), clock.now())
 
 
 async def read(client, path, status=200, **how):
@@ -266,7 +266,7 @@ async def test_of_several_cards_staff_choose(staff, db, vault, shop, clock):
     )
     await db.write(apply_merchant, file, {}, clock.now())
     taro = await join(db, shop, clock, 2, "太郎")
-    code = member_code(taro.customer, code_key(vault), clock.now())
+    code = member_code(taro.customer, member_key(vault), clock.now())
     path, html = await find(staff, code)
     assert path == "/till/find"
     assert "カードを選んでください" in html
@@ -358,10 +358,10 @@ async def test_who_was_linked_shows_the_code_of_whom_they_became(
         now=clock.now(),
     )
     assert view.customer.member_no in await read(client, page)
-    code = member_code(view.customer, code_key(vault), clock.now())
+    code = member_code(view.customer, member_key(vault), clock.now())
     _, html = await find(staff, code)
     assert "花子さん" in html
-    stale = member_code(old.customer, code_key(vault), clock.now())
+    stale = member_code(old.customer, member_key(vault), clock.now())
     assert OLD in (await find(staff, stale, 410))[1]
 
 

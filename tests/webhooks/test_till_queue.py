@@ -12,7 +12,7 @@ from core.actions.cards import find_cards, ledger, load_card
 from core.actions.grant import grant_stamps
 from core.actions.join import open_card
 from core.actions.link import link_customers
-from core.actions.member import code_key
+from core.actions.scanning import member_key
 from core.actions.signin import logins
 from core.rules.asking import StampAsk
 from core.rules.member_codes import member_code
@@ -306,7 +306,7 @@ async def test_a_url_a_number_or_a_members_code_name_the_card(till, db, view, cl
 async def test_a_members_code_counts_by_the_minute_of_its_scan(
     till, db, view, clock, vault
 ):
-    code = member_code(view.customer, code_key(vault), clock.now())
+    code = member_code(view.customer, member_key(vault), clock.now())
     clock.move(hours=3)
     said = await till.late(code, 400)
     assert "確かめられません" in said["words"]

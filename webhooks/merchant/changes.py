@@ -103,6 +103,9 @@ def _texts(design: Design, language: Language) -> dict[str, str]:
     found["day_cap"] = _count(design.day_cap, language)
     found["referral"] = _count(design.referral, language)
     found["birthday"] = gift_in_words(design.birthday, language)
+    found["screenshot_protection"] = (
+        say("barcode.form.used", language) if design.changing_code else ""
+    )
     found["icon"] = _icon(design, language)
     return found | {name: str(data[name]) for name in _LONG}
 

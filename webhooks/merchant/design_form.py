@@ -48,6 +48,7 @@ _TEXTS = (
     "minimum",
     "day_cap",
     "referral",
+    "screenshot_protection",
 )
 # Where a problem of the design is shown in the form.
 _PLACES = {
@@ -79,6 +80,7 @@ class DesignForm:
                 self.texts["spend_kind"] == "amount",
                 bool(self.doubles),
                 not self.birthday.is_empty,
+                bool(self.texts["screenshot_protection"]),
                 *(count not in {"", "0"} for count in counts),
             ]
         )
@@ -163,6 +165,7 @@ class DesignForm:
             "referral": texts["referral"] or "0",
             "birthday_reward": self.birthday.name,
             "birthday_valid": self.birthday.validity,
+            "screenshot_protection": bool(texts["screenshot_protection"]),
             "reward": rows,
         }
 
@@ -235,6 +238,7 @@ def form_of_design(design: Design) -> DesignForm:
             "minimum": str(design.spend.minimum or "") if design.spend else "",
             "day_cap": str(design.day_cap or ""),
             "referral": str(design.referral or ""),
+            "screenshot_protection": "1" if design.changing_code else "",
         },
         remind_days=tuple(str(day) for day in design.remind_days),
         goal_reward=row_of(goal),

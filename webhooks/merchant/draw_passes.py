@@ -11,6 +11,7 @@ from core.rules.colours import mix, readable_on
 from core.rules.face import CardFace
 from core.rules.types import HeldPass, Language, PassId
 from passes.apple.pass_json import draw_pass
+from passes.google.barcode import Rotation
 from passes.google.objects import loyalty_class, loyalty_object
 from webhooks.merchant.svg import box, clip, drawing, picture, qr, text_width, words
 
@@ -115,7 +116,14 @@ def _google(face: CardFace) -> tuple[Json, Json]:
     kind = loyalty_class(
         face, issuer_id="0", callback_url=_URL, logo_url=_URL, hero_url=_URL
     )
-    thing = loyalty_object(face, held, issuer_id="0", card_url=_URL, hero_url=_URL)
+    thing = loyalty_object(
+        face,
+        held,
+        issuer_id="0",
+        card_url=_URL,
+        hero_url=_URL,
+        rotation=Rotation(url=_URL, key=b""),
+    )
     return kind, thing
 
 

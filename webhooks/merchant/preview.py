@@ -45,7 +45,9 @@ routes = web.RouteTableDef()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """Three drawings of one card, its stamps, and whether its text is hard to read."""
+    """Three drawings of one card, its stamps, whether its text is hard to read, and
+    whether Google's code changes.
+    """
 
     chat: Markup
     apple: Markup
@@ -53,6 +55,7 @@ class Preview:
     balance: int
     goal: int
     is_pale: bool
+    is_changing: bool
 
 
 @routes.post(f"{CARD_PATH}/preview")
@@ -109,6 +112,7 @@ async def draw_preview(
         balance=count,
         goal=design.goal,
         is_pale=contrast_ratio(look.foreground, look.background) < TEXT_CONTRAST,
+        is_changing=design.changing_code,
     )
 
 

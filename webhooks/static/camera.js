@@ -5,7 +5,7 @@
 {
   const CHOICE = "till-camera";
   const SAY_FOR = 2500;
-  const SHAPES = /\/c\/[0-9A-Za-z]{1,16}(?:[?#/]|$)|^[0-9A-Z]{13}$|^M\d{8}[0-9A-Z]{7}$|^\d{4}-?\d{4}$/;
+  const SHAPES = /\/c\/[0-9A-Za-z]{1,16}(?:[?#/]|$)|^[0-9A-Z]{13}$|^M\d{8}[0-9A-Z]{7}$|^T\d{14}$|^\d{4}-?\d{4}$/;
 
   const finder = document.querySelector("[data-finder]");
   const video = finder.querySelector("video");

@@ -95,14 +95,16 @@
 
   // --- without a server: what can be read all the same -------------------------------
 
-  // A card's code, a member number, or the code of a member's page; else null.
+  // A card's code, a member number, or a code that changes; else null. The same as
+  // core/rules/scanned.py.
   function read(text) {
     const plain = text.normalize("NFKC").trim();
     const url = /\/c\/([0-9A-Za-z]{1,16})/.exec(plain);
-    const code = (url ? url[1] : plain).toUpperCase().replace(/\s/g, "");
-    const member = /^(?:M(\d{4})(\d{4})[0-9A-Z]{7}|(\d{4})[-‐ー−]?(\d{4}))$/.exec(code);
+    const code = (url ? url[1] : plain).toUpperCase().replace(/[\s\-‐ー−]/g, "");
+    const member = /^(?:(\d{8})|M(\d{8})[0-9A-Z]{7}|T(\d{8})\d{6})$/.exec(code);
     if (member) {
-      const number = `${member[1] || member[3]}-${member[2] || member[4]}`;
+      const digits = member[1] || member[2] || member[3];
+      const number = `${digits.slice(0, 4)}-${digits.slice(4)}`;
       return { what: code, who: words.member.replace("#", number) };
     }
     if (!/^[0-9A-Z]{13}$/.test(code)) return null;

@@ -12,8 +12,8 @@ from aiohttp import web
 
 from core.actions.cards import load_card
 from core.actions.late import LateScan, send_scan, withdraw_scan
-from core.actions.member import code_key
 from core.actions.pins import MAY_SERVE
+from core.actions.scanning import code_keys
 from core.actions.signin import Session
 from core.actions.till import MAX_STAMPS
 from core.database import Tx
@@ -53,6 +53,15 @@ def till_pass(request: web.Request, session: Session, shop_id: ShopId | None) ->
     return request.config_dict[LINKS].sign("queue", ".".join(parts))
 
 
+def scanner_of(session: Session) -> str:
+    """The browser that scans, by the same name each time: the shop's device, whoever
+    is on shift, or whoever is signed in.
+    """
+    if session.device_id is not None:
+        return f"device:{session.device_id}"
+    return f"session:{session.token_hash}"
+
+
 @routes.get("/till/queue")
 async def tell_whose(request: web.Request) -> web.Response:
     """Whose till this is now; a page may have been open for longer than its sign-in."""
@@ -76,7 +85,7 @@ async def take_late(request: web.Request) -> web.Response:
     who = _who(request, session, body)
     if who.merchant_id != session.merchant.id:
         return _answer({"outcome": "elsewhere"}, 409)
-    scan = _scan(body, who, code_key(request.config_dict[VAULT]))
+    scan = _scan(request, session, body, who)
     if scan is None:
         return _never(session.language, "queue.unreadable")
     act = _withdraw if body.get("do") == "withdraw" else _send
@@ -139,7 +148,9 @@ def _who(request: web.Request, session: Session, body: dict[str, Any]) -> Pass:
     return Pass(MerchantId(merchant_id), shop, StaffId(staff_id))
 
 
-def _scan(body: dict[str, Any], who: Pass, secret: bytes) -> LateScan | None:
+def _scan(
+    request: web.Request, session: Session, body: dict[str, Any], who: Pass
+) -> LateScan | None:
     what, key, n = body.get("what"), body.get("key"), body.get("n")
     program, age = body.get("program", ""), body.get("age")
     if not isinstance(what, str) or not isinstance(key, str):
@@ -155,7 +166,8 @@ def _scan(body: dict[str, Any], who: Pass, secret: bytes) -> LateScan | None:
         n=n,
         age=_span(age),
         program=program,
-        code_key=secret,
+        keys=code_keys(request.config_dict[VAULT], request.config_dict[CLOCK].offset),
+        by=scanner_of(session),
         shop_id=who.shop_id,
         staff_id=who.staff_id,
     )

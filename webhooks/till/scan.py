@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from datetime import datetime
 from typing import Any
 
@@ -10,25 +9,22 @@ from aiohttp import web
 
 from core.actions.cards import (
     CardView,
-    card_by_code,
-    find_cards,
     load_card,
     load_entry,
     search_cards,
 )
 from core.actions.grant import grant_stamps
 from core.actions.late import own_card_id, scan_key
-from core.actions.member import OldCode, cards_by_member_code, code_key
 from core.actions.paper import may_bring_paper, migrate_paper
 from core.actions.pins import MAY_SERVE
-from core.actions.reissue import find_old_code
+from core.actions.scanning import CodeKeys, Scan, Unread, cards_scanned, code_keys
 from core.actions.signin import Session
 from core.actions.till import MAX_STAMPS
 from core.card_words import say_card
 from core.database import Tx
 from core.rules.asking import Granted, Refused, StampAsk
-from core.rules.member_codes import number_in
-from core.rules.scanned import CARD_CODE, CARD_URL, MEMBER_NO
+from core.rules.pass_codes import PassCode
+from core.rules.scanned import read_scanned
 from core.rules.types import MerchantId
 from core.vault import new_token
 from core.wording import say_last_day, say_time
@@ -39,7 +35,9 @@ from webhooks.sessions import current_session
 from webhooks.till.desk import Desk, find_card, find_desk, render_till
 from webhooks.till.history import LONGEST_REASON, read_history
 from webhooks.till.mode import stamps_of
+from webhooks.till.queue import scanner_of
 from webhooks.till.refusals import say_refusal
+from webhooks.till.reissue import show_replaced
 from webhooks.till.reward import ask_for_voucher, give_voucher, take_voucher_back
 from webhooks.till.undo import is_undoable, show_undone, undo_stamps, was_undone
 
@@ -65,17 +63,14 @@ async def find_customer(request: web.Request) -> web.Response:
     desk = await find_desk(request)
     text = request.query.get("q", "").strip()[:200]
     parts = request.config_dict
-    merchant_id = desk.session.merchant.id
     now = parts[CLOCK].now()
-    found = await parts[DB].read(_find, merchant_id, text, code_key(parts[VAULT]), now)
-    if isinstance(found, OldCode):
-        context = {"text": "", "views": [], "is_old": True}
-        return render_till(request, "find.html", desk, context, status=410)
-    if not found and (old := await _replaced(request, desk, text)):
-        return web.Response(status=303, headers={"Location": f"/c/{old}"})
+    found = await _read(request, desk, text)
+    if isinstance(found, Unread):
+        return await _unread(request, desk, found)
     is_search = not found
     if is_search:
         # One more than is shown tells whether there are more.
+        merchant_id = desk.session.merchant.id
         found = await parts[DB].read(search_cards, merchant_id, text, now, MOST + 1)
     if len(found) == 1:
         location = f"/c/{found[0].card.code}"
@@ -83,7 +78,7 @@ async def find_customer(request: web.Request) -> web.Response:
     status = 200 if found else 404
     context = {
         "text": text,
-        "is_old": False,
+        "unread": "",
         "views": [(view, _last_visit(desk, view)) for view in found[:MOST]],
         "is_search": is_search,
         "is_more": len(found) > MOST,
@@ -196,19 +191,38 @@ async def bring_paper(request: web.Request) -> web.Response:
     return _page(request, desk, view, granted)
 
 
-async def _replaced(request: web.Request, desk: Desk, text: str) -> str:
-    """The code from before a re-issue that `text` is or carries, or ""."""
-    code = _code_in(unicodedata.normalize("NFKC", text).strip())
-    if not CARD_CODE.fullmatch(code):
-        return ""
-    old = await request.config_dict[DB].read(find_old_code, code)
-    is_ours = old is not None and old.merchant_id == desk.session.merchant.id
-    return code if is_ours else ""
+async def _read(request: web.Request, desk: Desk, text: str) -> list[CardView] | Unread:
+    """The cards that a scan names; none where it is no scan, or nobody's."""
+    what = read_scanned(text)
+    if what is None:
+        return []
+    parts = request.config_dict
+    now = parts[CLOCK].now()
+    session = desk.session
+    scan = Scan(
+        merchant_id=session.merchant.id, what=what, at=now, by=scanner_of(session)
+    )
+    keys = code_keys(parts[VAULT], parts[CLOCK].offset)
+    # Such a code opens its card once, which is written down.
+    look = parts[DB].write if isinstance(what, PassCode) else parts[DB].read
+    return await look(_views, scan, keys, now)
 
 
-def _code_in(text: str) -> str:
-    url = CARD_URL.search(text)
-    return (url[1] if url else text).upper().replace(" ", "").replace("-", "")
+def _views(
+    tx: Tx, scan: Scan, keys: CodeKeys, now: datetime
+) -> list[CardView] | Unread:
+    found = cards_scanned(tx, scan, keys, now)
+    if isinstance(found, Unread):
+        return found
+    return [load_card(tx, card.merchant_id, card.id, now) for card in found]
+
+
+async def _unread(request: web.Request, desk: Desk, unread: Unread) -> web.Response:
+    """The page that says why a code opens nothing, and what staff can do."""
+    if unread.why == "replaced":
+        return await show_replaced(request)
+    context = {"text": "", "views": [], "unread": unread.why}
+    return render_till(request, "find.html", desk, context, status=410)
 
 
 def _more(tx: Tx, desk: Desk, view: CardView, now: datetime) -> dict[str, Any]:
@@ -274,18 +288,3 @@ def _earned(view: CardView, outcome: Granted | Refused | None) -> list[Any]:
     if not isinstance(outcome, Granted):
         return []
     return [v for v in view.face.vouchers if v.id in outcome.vouchers]
-
-
-def _find(
-    tx: Tx, merchant_id: MerchantId, text: str, key: bytes, now: datetime
-) -> list[CardView] | OldCode:
-    text = unicodedata.normalize("NFKC", text).strip()
-    if (url := CARD_URL.search(text)) is not None:
-        text = url[1]
-    if (number := MEMBER_NO.fullmatch(text)) is not None:
-        return find_cards(tx, merchant_id, now, member_no=f"{number[1]}-{number[2]}")
-    code = _code_in(text)
-    if number_in(code) is not None:
-        return cards_by_member_code(tx, merchant_id, code, key, now)
-    view = card_by_code(tx, code, now) if CARD_CODE.fullmatch(code) else None
-    return [view] if view and view.card.merchant_id == merchant_id else []

@@ -134,7 +134,9 @@ function drawGoogle(pass, words, tools) {
   front.append(head, make("h3", "google-program", pass.program));
   for (const row of pass.rows) front.append(fieldRow(row, { label: "inherit" }, "pass-row"));
   for (const item of pass.above) front.append(make("p", "google-above", item.value));
-  front.append(codeBox(pass.code, pass.code_text));
+  const code = codeBox(pass.code, pass.code_text);
+  code.classList.toggle("is-changing", pass.is_changing);
+  front.append(code);
   if (pass.hero) {
     const hero = make("img", "google-hero");
     hero.src = tools.picture(pass.hero);
