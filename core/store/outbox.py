@@ -19,8 +19,7 @@ from core.rules.types import MerchantId
 from core.store.tables import outbox
 from core.store.upsert import insert_into
 
-STAMP, HOOK, REDESIGN = 0, 2, 5
-URGENT = (STAMP, HOOK, REDESIGN)
+STAMP, REDESIGN = 0, 5
 # From here on a topic is one of very many, and goes in a slow lane of its own.
 AT_LEISURE = 6
 LAST = 11
@@ -30,8 +29,6 @@ HALTED = "halted: "
 # Who waits, and where: merchant and topic.
 Place = tuple[MerchantId, str]
 
-# With each priority by itself the index leads past what waits after a failure: during
-# an outage that is nearly all.
 _WAITING = (
     (outbox.c.wanted > outbox.c.done)
     & outbox.c.dead.is_(False)
@@ -51,7 +48,7 @@ _TURNS = (
         )
         .label("turn"),
     )
-    .where(_WAITING, _OTHERS, outbox.c.priority.in_(range(AT_LEISURE, LAST + 1)))
+    .where(_WAITING, _OTHERS, outbox.c.priority >= AT_LEISURE)
     .subquery()
 )
 _AT_LEISURE = (
@@ -90,8 +87,7 @@ class Delivery:
 def announce(
     tx: Tx, merchant_id: MerchantId, topic: str, now: datetime, priority: int = STAMP
 ) -> None:
-    """Say in this transaction that `topic` changed; `priority` is one from above."""
-    assert priority in URGENT or AT_LEISURE <= priority <= LAST
+    """Say in this transaction that `topic` changed."""
     row = {
         "merchant_id": merchant_id,
         "topic": topic,
@@ -154,14 +150,9 @@ def take_deliveries(
     of topics ("hook") that is taken alone, or not at all. The slow lane comes last, and
     without `at_leisure` not at all.
     """
-    due = {"now": now, "but": list(but)}
-    found: list[Delivery] = []
-    for priority in URGENT:
-        left = {"priority": priority, "left": limit - len(found)}
-        rows = tx.execute(_in_a_hurry(only, never), due | left)
-        found += [_delivery(row) for row in rows.all()]
-        if len(found) == limit:
-            break
+    asked = {"now": now, "but": list(but), "left": limit}
+    rows = tx.execute(_in_a_hurry(only, never), asked)
+    found = [_delivery(row) for row in rows.all()]
     _lease(tx, found, lease_seconds, now)
     if at_leisure and only is None and len(found) < limit:
         places = look_at_leisure(tx, limit - len(found), now, but)
@@ -253,15 +244,13 @@ def _lease(
 @cache
 def _in_a_hurry(only: str | None, never: str | None) -> Select[Any]:
     # Built once: to build a statement costs more than to run it.
-    found = select(outbox).where(
-        _WAITING, _OTHERS, outbox.c.priority == bindparam("priority")
-    )
+    found = select(outbox).where(_WAITING, _OTHERS, outbox.c.priority < AT_LEISURE)
     if only is not None:
         found = found.where(outbox.c.topic.startswith(f"{only}:"))
     if never is not None:
         found = found.where(~outbox.c.topic.startswith(f"{never}:"))
-    first = found.order_by(outbox.c.due_at).limit(bindparam("left"))
-    return first.with_for_update(skip_locked=True)
+    first = found.order_by(outbox.c.priority, outbox.c.due_at)
+    return first.limit(bindparam("left")).with_for_update(skip_locked=True)
 
 
 def _delivery(row: Row[Any]) -> Delivery:
