@@ -57,6 +57,9 @@ class ManualClock(Clock):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--picture", default="", help="where the README's picture goes")
+    parser.addoption(
+        "--drill", action="store_true", help="reliability drills at full size"
+    )
 
 
 @pytest.fixture

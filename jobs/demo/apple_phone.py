@@ -76,10 +76,12 @@ class ApplePhone:
         self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._session: aiohttp.ClientSession | None = None
+        self._is_shared = False
 
-    async def start(self) -> None:
-        """Open the phone's connection to the world."""
-        self._session = aiohttp.ClientSession(
+    async def start(self, shared: aiohttp.ClientSession | None = None) -> None:
+        """Open the phone's connection to the world, or use one with others."""
+        self._is_shared = shared is not None
+        self._session = shared or aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=10),
             headers={"User-Agent": "PassKit/1.0 (demo)"},
         )
@@ -89,7 +91,7 @@ class ApplePhone:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._session is not None:
+        if self._session is not None and not self._is_shared:
             await self._session.close()
 
     async def add(self, pkpass_url: str) -> str:

@@ -9,16 +9,23 @@ from dataclasses import dataclass
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+# How often a silent connection is looked at: has the caller gone?
+_LOOK_SECONDS = 0.05
+
 
 @dataclass(slots=True)
 class Fault:
-    """One ordered failure, for the next `times` requests whose path begins so."""
+    """One ordered failure, for the next `times` requests whose path begins so.
+
+    `hangs`: the request is taken, and nothing is ever said to it.
+    """
 
     status: int | None
     reason: str
     times: int
     path: str
     after_commit: bool
+    hangs: bool = False
 
 
 class Faults:
@@ -41,12 +48,14 @@ class Faults:
         times: int = 1,
         path: str = "/walletobjects/",
         after_commit: bool = False,
+        hangs: bool = False,
     ) -> None:
         """The next `times` requests below `path` get `status`; None: are cut off.
 
         With `after_commit` the change is made and only its answer is lost.
         """
-        self._ordered.append(Fault(status, reason, times, path, after_commit))
+        fault = Fault(status, reason, times, path, after_commit, hangs)
+        self._ordered.append(fault)
 
     async def play(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer a request by its handler, or by what was ordered."""
@@ -59,6 +68,8 @@ class Faults:
             return await handler(request)
         if fault.after_commit:
             await handler(request)
+        if fault.hangs:
+            await _caller_gone(request)
         return _cut(request) if fault.status is None else _say(fault)
 
     def _take(self, path: str) -> Fault | None:
@@ -69,6 +80,11 @@ class Faults:
                     self._ordered.remove(fault)
                 return fault
         return self.mood()
+
+
+async def _caller_gone(request: web.Request) -> None:
+    while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110 -- aiohttp rings no bell here
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
 def _cut(request: web.Request) -> web.Response:

@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,10 +112,18 @@ def story_database(database_kind: str, request: pytest.FixtureRequest) -> Iterat
 @pytest.fixture
 async def town(story_database: str, tmp_path: Path) -> AsyncIterator[Town]:
     """The demo shop あおぞら珈琲, open for business."""
-    clock = Clock()
+    async with open_town(tmp_path, story_database, Clock()) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def open_town(
+    folder: Path, database_url: str, clock: Clock
+) -> AsyncIterator[Town]:
+    """The same with a clock of one's own."""
     port = free_port()
     async with (
-        demo_world(tmp_path, port, clock, database_url=story_database) as world,
+        demo_world(folder, port, clock, database_url=database_url) as world,
         running(world.settings, clock=clock, host="127.0.0.1", port=port) as service,
         aiohttp.ClientSession() as web,
     ):
@@ -124,6 +132,26 @@ async def town(story_database: str, tmp_path: Path) -> AsyncIterator[Town]:
             world=world, service=service, web=web, url=f"http://127.0.0.1:{port}"
         )
         assert judge.found == []
+
+
+@pytest.fixture
+def at_full_size(request: pytest.FixtureRequest) -> bool:
+    """Is this `make drill`?"""
+    return bool(request.config.getoption("--drill"))
+
+
+@pytest.fixture
+def tell(
+    request: pytest.FixtureRequest, at_full_size: bool, database_kind: str
+) -> Callable[[str], None]:
+    """Says a drill's figures to whoever runs it, which no test judges."""
+    terminal = request.config.pluginmanager.getplugin("terminalreporter")
+
+    def say(line: str) -> None:
+        if at_full_size and terminal is not None:
+            terminal.write_line(f"{database_kind}: {line}")
+
+    return say
 
 
 @pytest.fixture(scope="session")
