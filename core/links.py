@@ -90,6 +90,14 @@ class Links:
             return None
         return value if isinstance(value, str) else None
 
+    def handover(self, code: str) -> str:
+        """The URL that a till shows as a QR code: on to a card's page, for minutes."""
+        return f"{self.public_url}/w/{self.sign('handover', code)}"
+
+    def read_handover(self, token: str, lives: timedelta, now: datetime) -> str | None:
+        """The code of the card that a token of `handover` leads to, or None."""
+        return self.read("handover", token, lives=lives, now=now)
+
     def use(self, merchant_id: str, redemption_id: str) -> str:
         """The URL of the page that shows a voucher while it waits for staff."""
         token = self.sign("use", f"{merchant_id}.{redemption_id}")

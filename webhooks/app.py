@@ -30,6 +30,7 @@ from webhooks import (
     look,
     member,
     pictures,
+    unlink,
     voucher,
 )
 from webhooks.api import cards, codes, openapi, stamps, undo
@@ -69,6 +70,7 @@ from webhooks.till import (
     shift,
     wallet,
 )
+from webhooks.till import unlink as till_unlink
 
 # The largest that may come in: a LINE webhook, or a merchant's picture with its form.
 LARGEST_BODY = 2**20
@@ -84,6 +86,7 @@ ROUTES = (
     openapi.routes,
     add_pass.routes,  # /w/{token}
     link_line.routes,  # /w/{token}/link
+    unlink.routes,  # /w/{token}/unlink
     voucher.routes,  # /v/{token}
     member.routes,  # /m/{token}
     customer.routes,  # /c/{code}
@@ -99,6 +102,7 @@ ROUTES = (
     queue.routes,
     wallet.routes,
     reissue.routes,
+    till_unlink.routes,
     home.routes,  # /merchant/
     card.routes,
     preview.routes,

@@ -60,6 +60,8 @@ def render_card(
     template: str,
     face: CardFace,
     context: Mapping[str, Any] | None = None,
+    *,
+    status: int = 200,
 ) -> web.Response:
     """A page in the looks of a card's program."""
     shown = {
@@ -69,7 +71,9 @@ def render_card(
         "picture": picture_path(face, "strip"),
         "other": "en" if language_of(request) == "ja" else "ja",
     }
-    return render(request, f"customer/{template}", {**shown, **(context or {})})
+    return render(
+        request, f"customer/{template}", {**shown, **(context or {})}, status=status
+    )
 
 
 async def _nobody(request: web.Request, code: str) -> web.Response:

@@ -12,7 +12,8 @@ from core.actions.link import make_link_code
 from core.links import chat_url
 from core.rules.asking import Refused
 from core.wording import say, say_time
-from webhooks.add_pass import card_of, line_account
+from webhooks.card_links import CARD_PAGE, card_of
+from webhooks.card_page import line_account
 from webhooks.customer import render_card, sorry
 from webhooks.keys import CLOCK, DB
 from webhooks.limits import TryLimit, limit_key
@@ -24,7 +25,7 @@ _codes = TryLimit(burst=20, seconds=10)
 routes = web.RouteTableDef()
 
 
-@routes.post("/w/{token:[0-9A-Za-z_.-]{1,300}}/link")
+@routes.post(f"{CARD_PAGE}/link")
 async def show_link_code(request: web.Request) -> web.Response:
     """A fresh code, and the link that puts it into the shop's chat."""
     view = await card_of(request)

@@ -81,7 +81,12 @@ def merge_card(
 
 
 def part_card(
-    tx: Tx, merchant: Merchant, moved: Moved, by: Staff | None, now: datetime
+    tx: Tx,
+    merchant: Merchant,
+    moved: Moved,
+    by: Staff | None,
+    now: datetime,
+    reason: str = "",
 ) -> Refused | None:
     """Take back what `moved` says; None when it is done."""
     to = own_card(tx, merchant, moved.to_card)
@@ -90,7 +95,7 @@ def part_card(
     names = (moved.gave, moved.extra if broke else None)
     grants = [_entry(tx, merchant, name) for name in names if name is not None]
     if grants:
-        undone = take_back(tx, merchant.id, grants, by, "", now, how="link")
+        undone = take_back(tx, merchant.id, grants, by, reason, now, how="link")
         if isinstance(undone, Refused):
             return undone
     onto = current_card(tx, own_card(tx, merchant, to.id))

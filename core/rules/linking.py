@@ -99,9 +99,14 @@ class Link:
     linked_at: datetime
     undone_at: datetime | None = None
 
+    @property
+    def until(self) -> datetime:
+        """The last instant at which it can be taken back."""
+        return self.linked_at + UNLINK_WITHIN
+
     def can_be_undone(self, now: datetime) -> bool:
         """Is there still time to take it back?"""
-        return self.undone_at is None and now - self.linked_at <= UNLINK_WITHIN
+        return self.undone_at is None and now <= self.until
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

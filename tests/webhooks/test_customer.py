@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
+from sqlalchemy import select
 
 from core.actions.apply import apply_channel
 from core.actions.cards import find_cards, load_card
@@ -16,19 +19,23 @@ from core.actions.join import open_card
 from core.actions.passes import hold_pass
 from core.links import Links
 from core.rules.asking import StampAsk
+from core.store.tables import card
 from core.vault import Vault
 from core.wording import say
 from jobs.demo.pass_file import open_pass
+from passes.qr import qr_svg
 from tests.builders import build_shop
 from tests.jobs.google_world import google_world
 from tests.passes.apple_chain import connect_apple
 from tests.passes.google_cards import ISSUER
 from tests.webhooks.rooms import field, serve_rooms
+from tests.webhooks.test_phones import AGENTS
 from tests.webhooks.test_till import Events
 
-IPHONE = {"User-Agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X)"}
-ANDROID = {"User-Agent": "Mozilla/5.0 (Linux; Android 15; Pixel 9)"}
-IN_LINE = {"User-Agent": IPHONE["User-Agent"] + " Safari Line/15.1.0"}
+IPHONE = {"User-Agent": AGENTS["iPhone Safari"][0]}
+ANDROID = {"User-Agent": AGENTS["Pixel Chrome"][0]}
+IN_LINE = {"User-Agent": AGENTS["iPhone LINE"][0]}
+MACBOOK = {"User-Agent": AGENTS["Mac Safari"][0]}
 ENGLISH = {"Accept-Language": "en-US,en;q=0.9"}
 
 
@@ -167,7 +174,51 @@ async def test_in_lines_own_browser_a_pass_opens_in_the_phones(
 ):
     await connect_apple(shop, vault, clock.now())
     text = await read(client, page, headers=IN_LINE)
-    assert f'href="{page}.pkpass?openExternalBrowser=1"' in text
+    out = re.search(rf'href="({re.escape(page)}\?add=apple&amp;[^"]*)"', text)[1]
+    assert "openExternalBrowser=1" in out
+    assert ".pkpass" not in text
+    # There it goes on into the wallet, with the card's page behind it.
+    opened = await read(client, unescape(out), headers=IPHONE)
+    assert f'data-add="{page}.pkpass"' in opened
+    # Where LINE opens it itself all the same, the pass is tried there.
+    assert f'data-add="{page}.pkpass"' in await read(
+        client, unescape(out), headers=IN_LINE
+    )
+
+
+async def test_only_a_wallet_that_is_offered_is_gone_on_into(
+    client, page, shop, vault, clock
+):
+    await connect_apple(shop, vault, clock.now())
+    for wallet in ("google", "samsung", "<script>"):
+        text = await read(client, f"{page}?add={wallet}", headers=IPHONE)
+        assert "data-add" not in text
+    assert "data-add" in await read(client, f"{page}?add=apple", headers=IPHONE)
+
+
+async def test_a_mac_may_hand_the_pass_on_and_other_computers_show_a_code(
+    client, page, shop, vault, clock
+):
+    await connect_apple(shop, vault, clock.now())
+    text = await read(client, page, headers=MACBOOK)
+    assert "iCloud" in text
+    assert text.count("<svg") == 2
+    assert "iCloud" not in await read(client, page)
+
+
+async def test_the_page_says_what_a_new_phone_and_another_account_need(
+    client, page, shop, vault, clock
+):
+    assert "機種変更" not in await read(client, page)
+    await connect_apple(shop, vault, clock.now())
+    text = await read(client, page, headers=IPHONE)
+    assert "同じカードがそのまま入ります" in text
+    assert "Googleアカウント" not in text
+    await connect_google(shop, vault, clock, "{}")
+    text = await read(client, page, headers=ANDROID)
+    assert "別のアカウントに移るときは" in text
+    english = await read(client, page, headers=ANDROID | ENGLISH)
+    assert "re-issue" in english
 
 
 async def test_the_page_changes_with_the_stamp(client, page, db, shop, clock, view):
@@ -209,14 +260,18 @@ async def test_a_certificate_that_does_not_sign_is_said_kindly(
         "wwdr_pem": "none",
     }
     await db.write(apply_channel, shop.merchant.id, "apple", broken, clock.now())
-    assert "いまApple Walletに追加できません" in await read(
-        client, f"{page}.pkpass", 503
-    )
+    text = await read(client, f"{page}.pkpass", 503)
+    assert "いまApple Walletに追加できません" in text
+    # It is the card's own page that says so.
+    for there in ("<b>3</b>", f'data-events="{page}/events', f'href="{page}?lang=en"'):
+        assert there in text
 
 
 async def test_a_wallet_that_is_not_connected_is_not_there(client, page):
     for path in (f"{page}.pkpass", f"{page}/google"):
-        assert "対応していません" in await read(client, path, 404)
+        text = await read(client, path, 404)
+        assert "対応していません" in text
+        assert "<b>3</b>" in text
 
 
 async def test_google_is_one_redirect_away(db, settings, clock, shop, vault, view):
@@ -237,7 +292,7 @@ async def test_when_google_cannot_be_asked_the_page_says_so(
     await connect_google(shop, vault, clock, "{}")
     text = await read(client, f"{page}/google", 503)
     assert "Google ウォレットにつながりません" in text
-    assert f'href="{page}"' in text
+    assert "<b>3</b>" in text
 
 
 async def test_an_old_link_says_what_to_do(client, page, clock):
@@ -273,10 +328,10 @@ async def test_a_link_is_good_to_its_last_day(client, page, clock):
 
 
 async def test_the_poster_offers_line_and_just_this_page(client):
-    text = await read(client, "/j/aozora/coffee")
+    text = await read(client, "/j/aozora/coffee", headers=IPHONE)
     assert 'href="https://line.me/R/ti/p/%40aozora"' in text
     assert "このページだけで使う" in text
-    assert "Walletではじめる" not in text
+    assert "Apple Walletに追加" not in text
 
 
 async def test_joining_twice_with_one_tap_is_one_card(client, db, shop, clock):
@@ -298,6 +353,111 @@ async def test_who_has_a_card_already_is_led_to_it(client):
     assert f'href="{card}"' in text
     # The address is the card: it is not told to a page of another program.
     assert "お持ちのカードを開く" in text
+
+
+async def test_two_windows_of_one_browser_open_one_card(client, db, shop, clock):
+    forms = [
+        {"token": field(await read(client, "/j/aozora/coffee"), "token")}
+        for _ in range(2)
+    ]
+    # At once, before the cookie of either answer is there.
+    answers = await asyncio.gather(
+        *(client.post("/j/aozora/coffee", data=form) for form in forms)
+    )
+    assert answers[0].url.path == answers[1].url.path
+
+
+async def test_a_phone_that_has_a_card_opens_no_other_for_a_year(
+    client, clock, db, shop
+):
+    before = await read(client, "/j/aozora/coffee")
+    first = await client.post(
+        "/j/aozora/coffee", data={"token": field(before, "token")}
+    )
+    number = re.search(r"\d{4}-\d{4}", await first.text())[0]
+    clock.move(days=300)
+    # The link in a chat is over by then, this browser's card is not.
+    await read(client, first.url.path, 410)
+    text = await read(client, "/j/aozora/coffee", headers=IPHONE)
+    assert "<form" not in text
+    mine = re.search(r'href="(/w/[^"]*)"', text)[1]
+    assert number in await read(client, mine)
+
+    assert len(await all_cards(db)) == 1
+
+
+async def test_who_left_begins_anew_from_the_same_phone(client, clock, db, shop):
+    text = await read(client, "/j/aozora/coffee")
+    await client.post("/j/aozora/coffee", data={"token": field(text, "token")})
+    [held] = await all_cards(db)
+    await db.write(
+        erase_customer,
+        merchant_id=shop.merchant.id,
+        customer_id=held.customer_id,
+        by=None,
+        reason_code="left",
+        now=clock.now(),
+    )
+    text = await read(client, "/j/aozora/coffee")
+    assert "お持ちのカード" not in text
+    again = await client.post("/j/aozora/coffee", data={"token": field(text, "token")})
+    assert again.status == 200
+    assert len(await all_cards(db)) == 2
+
+
+async def test_in_lines_browser_no_card_is_opened(client, shop, vault, clock):
+    await connect_apple(shop, vault, clock.now())
+    text = await read(client, "/j/aozora/coffee", headers=IN_LINE)
+    assert "<form" not in text
+    out = "/j/aozora/coffee?openExternalBrowser=1&amp;lang=ja"
+    assert text.count(f'href="{out}"') == 2
+    # LINE itself is one tap away there.
+    assert 'href="https://line.me/R/ti/p/%40aozora"' in text
+    # Where LINE opens it itself all the same, it has to do.
+    assert "<form" in await read(client, unescape(out), headers=IN_LINE)
+
+
+@pytest.mark.parametrize(
+    ("to", "query"),
+    [("apple", "?add=apple"), ("google", "?add=google"), ("page", ""), ("x", "")],
+)
+async def test_joining_leads_to_the_card_and_on(client, to, query):
+    text = await read(client, "/j/aozora/coffee")
+    form = {"token": field(text, "token"), "to": to}
+    answer = await client.post("/j/aozora/coffee", data=form, allow_redirects=False)
+    assert answer.status == 303
+    page, mark, rest = answer.headers["Location"].partition("?")
+    assert page.startswith("/w/")
+    assert mark + rest == query
+
+
+async def test_the_chosen_language_goes_along(client):
+    text = await read(client, "/j/aozora/coffee?lang=en")
+    form = {"token": field(text, "token"), "to": "apple"}
+    answer = await client.post(
+        "/j/aozora/coffee?lang=en", data=form, allow_redirects=False
+    )
+    assert answer.headers["Location"].endswith("?add=apple&lang=en")
+
+
+async def test_a_computer_hands_the_poster_to_the_phone(client, shop, vault, clock):
+    await connect_apple(shop, vault, clock.now())
+    for how in ({}, MACBOOK):
+        text = await read(client, "/j/aozora/coffee", headers=how)
+        assert "スマートフォンで読み取ってください" in text
+        assert qr_svg("https://stamps.example.jp/j/aozora/coffee") in text
+        assert "Apple Walletに追加" not in text
+    phone = await read(client, "/j/aozora/coffee", headers=IPHONE)
+    assert "<svg" not in phone
+    assert "Apple Walletに追加" in phone
+    # Nor is a phone offered the other one's wallet.
+    assert "Apple Walletに追加" not in await read(
+        client, "/j/aozora/coffee", headers=ANDROID
+    )
+
+
+async def all_cards(db):
+    return await db.read(lambda tx: tx.execute(select(card)).all())
 
 
 @pytest.mark.parametrize("token", ["", "forged"])

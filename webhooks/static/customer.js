@@ -28,4 +28,13 @@ function textOf(html) {
   return new DOMParser().parseFromString(html, "text/html").body.textContent.trim();
 }
 
+// On into the wallet, once. The address of the card alone stays behind: reloading it, or
+// coming back to it, opens no wallet again.
+function goOn(adding) {
+  history.replaceState(null, "", adding.dataset.page);
+  location.assign(adding.dataset.add);
+}
+
+const adding = document.querySelector("[data-add]");
+if (adding) goOn(adding);
 if (card && window.EventSource) follow();

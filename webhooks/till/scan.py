@@ -40,6 +40,7 @@ from webhooks.till.refusals import say_refusal
 from webhooks.till.reissue import show_replaced
 from webhooks.till.reward import ask_for_voucher, give_voucher, take_voucher_back
 from webhooks.till.undo import is_undoable, show_undone, undo_stamps, was_undone
+from webhooks.till.unlink import links_at_till
 
 # So many cards of a search are shown.
 MOST = 20
@@ -152,6 +153,7 @@ async def show_customer(request: web.Request, view: CardView) -> web.Response:
     parts = request.config_dict
     now = parts[CLOCK].now()
     more = await parts[DB].read(_more, desk, view, now)
+    more |= await links_at_till(request, desk, view)
     return _page(request, desk, view, None, **more)
 
 

@@ -7,8 +7,10 @@ import asyncio
 from aiohttp import web
 
 from core.actions.cards import CardView, find_cards
+from core.wording import say_time
 from passes.qr import qr_svg
-from webhooks.add_pass import wallets_of
+from webhooks.card_links import HANDOVER_LIVES
+from webhooks.card_page import wallets_of
 from webhooks.keys import CLOCK, DB, LINKS
 from webhooks.till.desk import find_card, find_desk, render_till
 
@@ -19,17 +21,21 @@ routes = web.RouteTableDef()
 async def show_wallet_code(request: web.Request) -> web.Response:
     """The customer's own card page as a QR code, for the customer's camera.
 
-    It is the same link for a new phone and after a lost one: the pass of this card.
+    It is the same card for a new phone and after a lost one, and its same pass. Who has
+    read the code goes on with a link of their own; the code itself, which others may
+    have seen, is over soon.
     """
     desk = await find_desk(request)
     view = await find_card(request, desk)
-    url = request.config_dict[LINKS].wallet(view.card.code)
+    url = request.config_dict[LINKS].handover(view.card.code)
+    until = request.config_dict[CLOCK].now() + HANDOVER_LIVES
     reissued = "reissued" in request.query
     context = {
         "reissued": reissued,
         "others": await _others(request, view) if reissued else [],
         "view": view,
         "face": view.face,
+        "until": say_time(until, view.face.timezone, desk.session.language),
         "qr": await asyncio.to_thread(qr_svg, url),
         "wallets": await wallets_of(request, view.face, "none"),
     }
