@@ -25,10 +25,11 @@ from core.vault import Vault
 from jobs.findings import Finding, green, red, yellow
 from jobs.parts import Parts
 from passes.apple.certificates import load_signer
+from passes.apple.facts import urgency
 from passes.google.account import load_account
 
-FEW_DAYS = 30
-TOO_FEW_DAYS = 7
+# As on the merchant's own page.
+_TELL = {"good": green, "warn": yellow, "bad": red}
 
 # The last is why Apple's queue stands still, if it does.
 Channels = tuple[
@@ -109,9 +110,7 @@ def _apple(
         return red(name, f"pushes stand still: {halted}")
     days = signer.days_left(now)
     text = f"{apple.pass_type_id}, {days} days left"
-    if days < TOO_FEW_DAYS:
-        return red(name, text)
-    return yellow(name, text) if days < FEW_DAYS else green(name, text)
+    return _TELL[urgency(days)](name, text)
 
 
 def _google(name: str, google: GoogleCredentials, vault: Vault) -> Finding:

@@ -27,13 +27,16 @@ async def refresh(
 ) -> None:
     """Send the present face of a pass, or take a stopped card's pass out of use.
 
-    A pass that is no more needs nothing. `at_leisure` is for one of very many, which
-    stand back for stamps. Raises `DeliveryError`.
+    A pass that is no more needs nothing, nor one whose wallet was disconnected: all
+    are brought up to date when it is connected again. `at_leisure` is for one of very
+    many, which stand back for stamps. Raises `DeliveryError`.
     """
     view = await db.read(load_pass, pass_id, now)
     if view is None:
         return
     issuer = issuers[view.held.issuer]
+    if not await issuer.configured(view.held.merchant_id):
+        return
     if view.face.state == "stopped":
         await issuer.void(view.held, view.face, now, at_leisure=at_leisure)
     else:

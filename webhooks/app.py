@@ -50,9 +50,14 @@ from webhooks.merchant import (
     receipts,
     team,
     tills,
+    wallets,
+    wallets_apple,
+    wallets_google,
 )
 from webhooks.merchant import codes as paper_codes
 from webhooks.merchant import line as line_setup
+from webhooks.merchant.wallets import set_up_wallets
+from webhooks.merchant.wallets_apple import set_up_unlocking
 from webhooks.metrics import METRICS, Metrics
 from webhooks.middleware import MIDDLEWARES, set_headers
 from webhooks.pages import set_up_pages
@@ -117,6 +122,9 @@ ROUTES = (
     tills.routes,
     team.routes,
     line_setup.routes,
+    wallets.routes,
+    wallets_apple.routes,
+    wallets_google.routes,
     messages.routes,
     pictures.routes,  # /pictures/…
     look.routes,
@@ -159,6 +167,8 @@ def make_app(parts: Parts) -> web.Application:
     set_up_pages(app)
     set_up_live(app)
     set_up_fetch_notes(app)
+    set_up_wallets(app)
+    set_up_unlocking(app)
     app.on_response_prepare.append(set_headers)
     for routes in ROUTES:
         app.add_routes(routes)

@@ -9,12 +9,18 @@ from typing import Any
 
 from core.actions.channels import google_credentials
 from core.actions.publish import publish
+from core.actions.wallet_setup import WALLETS, start_wallet
 from core.database import Tx
 from core.errors import Invalid
 from core.rules.types import Design, MerchantId, StaffId
-from core.store.halting import resume_passes
 from core.store.journal import note
-from core.store.merchants import lock_merchant, put_channel, put_merchant, put_shop
+from core.store.merchants import (
+    load_channel,
+    lock_merchant,
+    put_channel,
+    put_merchant,
+    put_shop,
+)
 from core.store.outbox import announce
 from core.store.programs import (
     add_program,
@@ -101,14 +107,11 @@ def apply_channel(
     tx: Tx, merchant_id: MerchantId, kind: str, values: Mapping[str, Any], now: datetime
 ) -> None:
     """Write the merchant's "line", "apple" or "google" connection, secrets sealed."""
+    is_new = load_channel(tx, merchant_id, kind) is None
     put_channel(tx, merchant_id, kind, dict(values), now)
-    if kind == "google":
-        # Whoever connects it has looks already that Google was not told.
-        for program in list_programs(tx, merchant_id):
-            announce(tx, merchant_id, f"class:{program.id}", now)
-    if kind in ("apple", "google"):
-        # What it was that stood still goes on with the new one, not in a while.
-        resume_passes(tx, merchant_id, kind, now)
+    for wallet in WALLETS:
+        if kind == wallet:
+            start_wallet(tx, merchant_id, wallet, now, is_new=is_new)
     note(tx, merchant_id, "operator", "channel.applied", kind, now)
 
 

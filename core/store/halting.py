@@ -49,14 +49,6 @@ def why_halted(tx: Tx, merchant_id: MerchantId, issuer: IssuerName) -> str | Non
     return None if row is None else str(row.error.removeprefix(HALTED))
 
 
-def resume_passes(tx: Tx, merchant_id: MerchantId, issuer: str, now: datetime) -> None:
-    """The merchant's connection was mended: what stood still is due at once."""
-    halted = _BEHIND & outbox.c.error.startswith(HALTED)
-    values = {"due_at": now, "attempts": 0, "error": ""}
-    _change(tx, merchant_id, issuer, halted, values)
-    tx.signal("outbox")
-
-
 def _change(
     tx: Tx,
     merchant_id: MerchantId,

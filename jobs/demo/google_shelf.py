@@ -77,6 +77,11 @@ class Shelf:
             raise ErrorAnswer(404, "resourceNotFound", f"{kind} {name} not found.")
         return found
 
+    def check_issuer(self, issuer_id: str) -> None:
+        """GET of the issuer. Raises ErrorAnswer 404 for any but the one there is."""
+        if issuer_id != self._issuer_id:
+            raise ErrorAnswer(404, "notFound", f"Issuer {issuer_id} not found.")
+
     def list_objects(self, class_id: str) -> list[Json]:
         """The objects of a class. Raises ErrorAnswer 404 where there is no such."""
         self._check_id(class_id)

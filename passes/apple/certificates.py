@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.serialization.pkcs7 import (
     PKCS7Options,
     PKCS7SignatureBuilder,
 )
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from core.errors import Invalid
 
@@ -37,10 +37,13 @@ Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 # Binary: without it the manifest's line ends are rewritten before it is hashed.
 _OPTIONS = [PKCS7Options.DetachedSignature, PKCS7Options.Binary]
-_BIGGEST_KEY = 4096
+BIGGEST_KEY = 4096
+# Apple's own: the pass type, and "may sign passes".
+_PASS_TYPE = ObjectIdentifier("1.2.840.113635.100.6.1.16")
+_PASS_SIGNING = ObjectIdentifier("1.2.840.113635.100.4.14")
 
 # A field's name and the wording key of its message, with what goes into the blanks.
-_Problems = dict[str, tuple[str, Mapping[str, object]]]
+Problems = dict[str, tuple[str, Mapping[str, object]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -120,17 +123,18 @@ def load_signer(
     `wwdr`, `pass_type_id` and `team_id`. The check of a new RSA key takes 40 ms that
     stop every other thread; `is_known` leaves it out for a key that passed it before.
     """
-    problems: _Problems = {}
+    problems: Problems = {}
     certificate = _read_certificate("certificate", certificate_pem, problems)
     wwdr = _read_certificate("wwdr", wwdr_pem, problems)
     key = _read_key(key_pem, problems, is_known=is_known)
     if certificate is not None:
+        problems |= wrong_purpose(certificate)
         problems |= _wrong_names(certificate, pass_type_id, team_id)
-        problems |= _wrong_dates(certificate, now)
-        if key is not None and not _is_pair(certificate, key):
+        problems |= wrong_dates(certificate, now)
+        if key is not None and not is_pair(certificate, key):
             problems["key"] = ("apple.problem.key_other", {})
         if wwdr is not None:
-            problems |= _wrong_issuer(certificate, wwdr, now)
+            problems |= wrong_issuer(certificate, wwdr, now)
     if problems or certificate is None or wwdr is None or key is None:
         raise Invalid(problems)
     return Signer(
@@ -143,7 +147,7 @@ def load_signer(
 
 
 def _read_certificate(
-    field: str, pem: str, problems: _Problems
+    field: str, pem: str, problems: Problems
 ) -> x509.Certificate | None:
     try:
         return x509.load_pem_x509_certificate(pem.encode())
@@ -152,7 +156,7 @@ def _read_certificate(
         return None
 
 
-def _read_key(pem: str, problems: _Problems, *, is_known: bool) -> Key | None:
+def _read_key(pem: str, problems: Problems, *, is_known: bool) -> Key | None:
     try:
         key = load_pem_private_key(
             pem.encode(), None, unsafe_skip_rsa_key_validation=is_known
@@ -163,7 +167,7 @@ def _read_key(pem: str, problems: _Problems, *, is_known: bool) -> Key | None:
     except (ValueError, UnsupportedAlgorithm):
         problems["key"] = ("apple.problem.key_not_pem", {})
         return None
-    if isinstance(key, Key) and key.key_size <= _BIGGEST_KEY:
+    if isinstance(key, Key) and key.key_size <= BIGGEST_KEY:
         return key
     problems["key"] = ("apple.problem.key_kind", {})
     return None
@@ -171,8 +175,8 @@ def _read_key(pem: str, problems: _Problems, *, is_known: bool) -> Key | None:
 
 def _wrong_names(
     certificate: x509.Certificate, pass_type_id: str, team_id: str
-) -> _Problems:
-    problems: _Problems = {}
+) -> Problems:
+    problems: Problems = {}
     found_type, found_team = names_in(certificate)
     if found_type is None:
         problems["certificate"] = ("apple.problem.pass_type_none", {})
@@ -193,7 +197,36 @@ def names_in(certificate: x509.Certificate) -> tuple[str | None, str]:
     return (found if kind.startswith("Pass Type ID") and found else None), team
 
 
-def _wrong_dates(certificate: x509.Certificate, now: datetime) -> _Problems:
+def wrong_purpose(certificate: x509.Certificate) -> Problems:
+    """Is it one that signs passes, and those of the type that it names?
+
+    Apple's mark names the pass type once more, as an ASN.1 string behind two bytes
+    (tag, length). What a certificate says nothing of is not held against it.
+    """
+    found = {extension.oid: extension.value for extension in certificate.extensions}
+    basic = found.get(x509.BasicConstraints.oid)
+    usage = found.get(x509.KeyUsage.oid)
+    purposes = found.get(x509.ExtendedKeyUsage.oid)
+    is_wrong = (
+        (isinstance(basic, x509.BasicConstraints) and basic.ca)
+        or (isinstance(usage, x509.KeyUsage) and not usage.digital_signature)
+        or (
+            isinstance(purposes, x509.ExtendedKeyUsage)
+            and _PASS_SIGNING not in purposes
+            and ExtendedKeyUsageOID.CLIENT_AUTH not in purposes
+        )
+    )
+    if is_wrong:
+        return {"certificate": ("apple.problem.purpose", {})}
+    mark = found.get(_PASS_TYPE)
+    named = mark.value[2:] if isinstance(mark, x509.UnrecognizedExtension) else None
+    if named is not None and named != (names_in(certificate)[0] or "").encode():
+        return {"certificate": ("apple.problem.mark", {})}
+    return {}
+
+
+def wrong_dates(certificate: x509.Certificate, now: datetime) -> Problems:
+    """Is it in force?"""
     if certificate.not_valid_after_utc <= now:
         day = certificate.not_valid_after_utc.date()
         return {"certificate": ("apple.problem.expired", {"day": day})}
@@ -203,17 +236,14 @@ def _wrong_dates(certificate: x509.Certificate, now: datetime) -> _Problems:
     return {}
 
 
-def _wrong_issuer(
+def wrong_issuer(
     certificate: x509.Certificate, wwdr: x509.Certificate, now: datetime
-) -> _Problems:
+) -> Problems:
+    """Did this intermediate issue it, and is that in force?"""
     # Apple has several intermediates of one name (G1 to G6): only the signature tells
     # which one issued this certificate, never a file's name.
-    try:
-        certificate.verify_directly_issued_by(wwdr)
-    except (ValueError, TypeError, InvalidSignature):
-        issuer = certificate.issuer
-        parts = (NameOID.COMMON_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME)
-        names = " ".join(filter(None, (_name(issuer, part) for part in parts)))
+    if not is_issued_by(certificate, wwdr):
+        names = issuer_of(certificate)
         return {"wwdr": ("apple.problem.wwdr_other", {"issuer": names})}
     if wwdr.not_valid_after_utc <= now:
         day = wwdr.not_valid_after_utc.date()
@@ -221,7 +251,24 @@ def _wrong_issuer(
     return {}
 
 
-def _is_pair(certificate: x509.Certificate, key: Key) -> bool:
+def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Does its signature say so? Names alone prove nothing."""
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def issuer_of(certificate: x509.Certificate) -> str:
+    """The name of the intermediate that is wanted, with its generation."""
+    parts = (NameOID.COMMON_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME)
+    names = (_name(certificate.issuer, part) for part in parts)
+    return " ".join(filter(None, names))
+
+
+def is_pair(certificate: x509.Certificate, key: Key) -> bool:
+    """Is it the certificate's key?"""
     encoding, form = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
     own = key.public_key().public_bytes(encoding, form)
     return own == certificate.public_key().public_bytes(encoding, form)

@@ -12,6 +12,7 @@ from core.clock import Clock
 from core.config import Settings
 from core.database import Database
 from core.errors import DeliveryError
+from core.ids import new_id
 from core.links import Links
 from core.rules.face import CardFace
 from core.rules.types import HeldPass, MerchantId, PassId
@@ -20,6 +21,7 @@ from passes.apple.bundle import build_pkpass
 from passes.apple.connection import Connections
 from passes.apple.pass_json import draw_pass
 from passes.apple.push import DeadToken, Delivered, Misconfigured, PushOutcome, Retry
+from passes.apple.trial import AppleTrial, is_sound, knock
 from passes.artwork import Artwork
 
 CONTENT_TYPE = "application/vnd.apple.pkpass"
@@ -44,6 +46,7 @@ class AppleIssuer:
         clock: Clock,
     ) -> None:
         self._db = db
+        self._settings = settings
         self._vault = vault
         self._links = links
         self._artwork = artwork
@@ -113,6 +116,23 @@ class AppleIssuer:
         """Let the phones fetch the pass, whose face says that it is void."""
         await self.refresh(held, face, now, at_leisure=at_leisure)
 
+    async def try_out(
+        self, merchant_id: MerchantId, face: CardFace | None, now: datetime
+    ) -> AppleTrial:
+        """Sign a pass that nobody gets, and push to nobody. Takes seconds.
+
+        Where the merchant has no card yet (`face`), it is a signature of nothing.
+        """
+        try:
+            signer = (await self._connections.of(merchant_id, now)).signer
+            if face is None:
+                signer.sign(b"{}")
+            elif not is_sound(await self._specimen(face, now), signer):
+                return AppleTrial(signs=False, reason="the signed pass is not sound")
+        except DeliveryError as error:
+            return AppleTrial(signs=False, reason=str(error)[:160])
+        return await knock(self._settings, signer, now - self._clock.offset)
+
     def is_token(self, pass_id: PassId, token: str) -> bool:
         """Is it the secret inside this pass, which only its holder knows?"""
         # What is not ASCII may not even be text.
@@ -121,6 +141,16 @@ class AppleIssuer:
     async def close(self) -> None:
         """End the lines to APNs."""
         await self._connections.close()
+
+    async def _specimen(self, face: CardFace, now: datetime) -> bytes:
+        held = HeldPass(
+            id=PassId(new_id(now)),
+            merchant_id=face.merchant_id,
+            card_id=face.card_id,
+            issuer="apple",
+            changed_at=int(now.timestamp()),
+        )
+        return await self.build(held, face, now)
 
     def _token(self, pass_id: PassId) -> str:
         return self._vault.token("apple-pass", pass_id)

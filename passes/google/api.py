@@ -20,16 +20,21 @@ from passes.google.account import ServiceAccount
 from passes.google.oauth import AccessTokens
 from passes.google.pace import Pace
 
-Kind = Literal["loyaltyClass", "loyaltyObject"]
+Kind = Literal["loyaltyClass", "loyaltyObject", "issuer"]
 CLASS: Kind = "loyaltyClass"
 OBJECT: Kind = "loyaltyObject"
+_ISSUER: Kind = "issuer"
 # "exists": an insert found its id taken; "missing": no such object, or no such class.
 Outcome = Literal["done", "exists", "missing"]
+
+# "disabled": the API is off in the account's own project at Google Cloud.
+IssuerSeen = Literal["ok", "disabled", "uninvited", "unknown"]
 
 # How many objects of a class are listed at once.
 PAGE = 500
 
 _TIMEOUT = aiohttp.ClientTimeout(total=8)
+_OFF_REASONS = {"accessNotConfigured", "SERVICE_DISABLED"}
 _RATE_REASONS = {"rateLimitExceeded", "userRateLimitExceeded", "concurrentLimitReached"}
 _OK, _MULTIPLE = 200, 300
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _CONFLICT = 401, 403, 404, 409
@@ -149,6 +154,20 @@ class GoogleApi:
         """What Google has, or None. Enums come as lowerCamel, whatever was sent."""
         answer = await self._call(account, "GET", kind, resource_id, None)
         return answer.body if _outcome(answer) == "done" else None
+
+    async def sign_in(self, account: ServiceAccount) -> None:
+        """Get an access token, unless there is one. DeliveryError where none is given,
+        which `halts` where Google does not know the key.
+        """
+        await self._tokens.get(account)
+
+    async def see_issuer(self, account: ServiceAccount, issuer_id: str) -> IssuerSeen:
+        """May the account write for this issuer? DeliveryError without an answer."""
+        answer = await self._call(account, "GET", _ISSUER, issuer_id, None)
+        if answer.status == _FORBIDDEN and not answer.is_rate_limited:
+            is_off = answer.reason in _OFF_REASONS or "disabled" in answer.message
+            return "disabled" if is_off else "uninvited"
+        return "ok" if _outcome(answer) == "done" else "unknown"
 
     async def _call(
         self,

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
@@ -43,6 +44,7 @@ from passes.google.objects import (
 )
 from passes.google.root_keys import RootKeys
 from passes.google.save_link import lean_link, skinny_link
+from passes.google.trial import GoogleTrial, try_account
 
 # How long a person who tapped "Add to Google Wallet" waits for Google at most.
 BUDGET_SECONDS = 2.5
@@ -79,7 +81,8 @@ class GoogleIssuer:
         self._budget = budget
         self._public_url = settings.public_url
         self._connections = Connections(db, vault)
-        self._api = GoogleApi(session, settings, self._real_time)
+        self._new_api = partial(GoogleApi, session, settings, self._real_time)
+        self._api = self._new_api()
         self._classes = Classes(self._api, settings.public_url, self._load_blank)
         self._roots = RootKeys(
             session, settings.google_callback_keys_url, self._real_time
@@ -214,6 +217,19 @@ class GoogleIssuer:
         roots = await self._roots.get()
         now = self._real_time()
         return read_callback(raw, issuer_id=entered.issuer_id, roots=roots, now=now)
+
+    async def account_email(self, merchant_id: MerchantId) -> str:
+        """Who the service account is. DeliveryError where it does not open."""
+        return (await self._connections.of(merchant_id)).account.email
+
+    async def try_out(self, merchant_id: MerchantId) -> GoogleTrial:
+        """Ask Google, with a fresh token, whether the account may do its work."""
+        try:
+            connection = await self._connections.of(merchant_id)
+        except DeliveryError as error:
+            return GoogleTrial(answer="unread", reason=str(error)[:160])
+        api, issuer_id = self._new_api(), connection.issuer_id
+        return await try_account(api, connection.account, issuer_id)
 
     async def close(self) -> None:
         """Stop what still runs behind links that were given out."""

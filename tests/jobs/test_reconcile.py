@@ -52,7 +52,7 @@ async def test_only_programs_whose_merchant_has_google_are_asked_for(
     assert await topics(db) == {f"saved:{program_id}", f"class:{program_id}"}
 
 
-@pytest.mark.parametrize("days", [29, 3, 0])
+@pytest.mark.parametrize("days", [30, 3, 0])
 async def test_a_certificate_with_few_days_left_is_told_daily(
     db, vault, clock, shop, parts, days
 ):

@@ -204,6 +204,10 @@ class Recorder(NullIssuer):
 
     def __init__(self) -> None:
         self.told: list[tuple[str, int]] = []
+        self.is_connected = True
+
+    async def configured(self, merchant_id):
+        return self.is_connected
 
     async def refresh(self, held, face, now, *, at_leisure=False):
         self.told.append(("refresh", face.balance))
@@ -229,3 +233,8 @@ async def test_a_pass_is_refreshed_while_it_lives_and_voided_when_it_stops(shop,
 
     assert apple.told == [("refresh", 1), ("void", 1)]
     assert google.told == []
+
+    # A wallet that was disconnected is no failure: there is nobody to tell.
+    apple.is_connected = False
+    await refresh(shop.db, issuers, held.id, clock.now())
+    assert len(apple.told) == 2

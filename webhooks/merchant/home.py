@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from aiohttp import web
-from cryptography import x509
 
 from core.actions.channels import (
     AppleCredentials,
@@ -22,6 +21,7 @@ from core.database import Tx
 from core.links import friend_url
 from core.rules.types import MerchantId, Program, Shop
 from core.wording import LANGUAGES
+from passes.apple.facts import certificate_facts, urgency
 from webhooks.forms import local_path, text_of
 from webhooks.keys import CLOCK, DB, SETTINGS
 from webhooks.pages import render
@@ -29,8 +29,6 @@ from webhooks.sessions import require_session, sign_out
 from webhooks.signin import sign_in
 
 routes = web.RouteTableDef()
-
-SOON_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +61,10 @@ async def show_home(request: web.Request) -> web.Response:
     parts, merchant = request.config_dict, session.merchant
     found = await parts[DB].read(_load, merchant.id, parts[CLOCK].now())
     public = parts[SETTINGS].public_url
-    line_id = found.line_id
+    line_id, days = found.line_id, found.apple_days
     context = {
         "home": found,
-        "soon_days": SOON_DAYS,
+        "apple_urgency": "good" if days is None else urgency(days),
         "n_cards": sum(count for _, count in found.programs),
         "links": {
             "till": f"{public}/till/",
@@ -118,8 +116,5 @@ def _load(tx: Tx, merchant_id: MerchantId, now: datetime) -> _Home:
 
 
 def _days_left(apple: AppleCredentials, now: datetime) -> int:
-    try:
-        certificate = x509.load_pem_x509_certificate(apple.certificate_pem.encode())
-    except ValueError:
-        return 0
-    return (certificate.not_valid_after_utc - now).days
+    facts = certificate_facts(apple.certificate_pem, apple.wwdr_pem)
+    return facts.days_left(now) if facts else -1

@@ -10,3 +10,6 @@ MACHINES = "/merchant/machines"
 
 # What is printed: posters and codes on paper.
 CODES = "/merchant/codes"
+
+# The connections to Apple Wallet and Google Wallet.
+WALLETS = "/merchant/wallets"
