@@ -34,6 +34,10 @@ class Caught:
         self.whole: set[str] = set()
         self.n_verified = 0
 
+    def trust(self, root_pem: str) -> None:
+        with self.roots.open("a") as roots:
+            roots.write(root_pem)
+
     def note(self, content: bytes, *, is_whole: bool = False) -> None:
         key = hashlib.sha256(content).hexdigest()
         self.built[key] = content
@@ -74,8 +78,7 @@ def passes_are_caught() -> Iterator[None]:
     def trust(path: Path, certificate: Any) -> Path:
         saved = save(path, certificate)
         if path.name == "root.pem":
-            with caught.roots.open("a") as roots:
-                roots.write(saved.read_text())
+            caught.trust(saved.read_text())
         return saved
 
     with pytest.MonkeyPatch.context() as patch:

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from tests.passes.apple_chain import PASS_TYPE, TEAM, openssl
+from tests.passes.every_pass import caught
 
 _EXTENSIONS = """
 [ca]
@@ -45,6 +46,7 @@ class OpensslApple:
             self._new_key(name)
             self._certify(name, self.folder / f"{name}.pub", subject, above, "ca", 900)
         self.root_pem = self.folder / "root.pem"
+        caught.trust(self.root_pem.read_text())
         self.wwdr_der = self._der("wwdr")
 
     def answer(
