@@ -71,3 +71,10 @@ class DeliveryError(StampcardError):
         self.permanent = permanent
         self.halts = halts
         self.retry_after = retry_after
+
+
+class NotConnected(DeliveryError):
+    """The merchant has no connection to the platform, or ended it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, permanent=True, halts=True)

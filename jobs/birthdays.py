@@ -8,34 +8,34 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-import structlog
-
 from core.actions.birthday import (
     close_day,
     days_to_celebrate,
     find_celebrated,
     give_gifts,
 )
-from core.actions.merchants import list_merchants
 from core.database import Database
 from core.rules.types import MerchantId
+from jobs.each_merchant import each_merchant
 from jobs.parts import Parts
 
 BATCH = 200
 
-log = structlog.get_logger()
-
 
 async def run(parts: Parts, now: datetime) -> dict[str, Any]:
     """Give what is due today, and what was missed in the last week; how many."""
-    n_gifts, red = 0, []
-    for merchant in await parts.db.read(list_merchants):
-        try:
-            n_gifts += await _celebrate(parts.db, merchant.id, now)
-        except Exception:
-            # The next hour tries again; the other merchants' customers need not wait.
-            log.exception("birthdays_failed", merchant=merchant.id)
-            red.append(f"the birthday gifts of {merchant.key} could not be given")
+    n_gifts = 0
+
+    async def celebrate(merchant_id: MerchantId) -> None:
+        nonlocal n_gifts
+        n_gifts += await _celebrate(parts.db, merchant_id, now)
+
+    red = await each_merchant(
+        parts.db,
+        celebrate,
+        event="birthdays_failed",
+        trouble="the birthday gifts of {} could not be given",
+    )
     return {"gifts": n_gifts, "red": red}
 
 

@@ -10,29 +10,29 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-import structlog
-
 from core.actions.fetching import find_missed, nudge
-from core.actions.merchants import list_merchants
 from core.database import Database
 from core.rules.types import MerchantId
+from jobs.each_merchant import each_merchant
 from jobs.parts import Parts
 
 BATCH = 100
 
-log = structlog.get_logger()
-
 
 async def run(parts: Parts, now: datetime) -> dict[str, Any]:
     """Announce the passes that phones have missed; how many."""
-    count, red = 0, []
-    for merchant in await parts.db.read(list_merchants):
-        try:
-            count += await _nudge(parts.db, merchant.id, now)
-        except Exception:
-            # The next hour tries again; the other merchants' phones need not wait.
-            log.exception("nudges_failed", merchant=merchant.id)
-            red.append(f"the passes of {merchant.key} could not be announced again")
+    count = 0
+
+    async def nudge_all(merchant_id: MerchantId) -> None:
+        nonlocal count
+        count += await _nudge(parts.db, merchant_id, now)
+
+    red = await each_merchant(
+        parts.db,
+        nudge_all,
+        event="nudges_failed",
+        trouble="the passes of {} could not be announced again",
+    )
     return {"nudged": count, "red": red}
 
 

@@ -9,36 +9,34 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-import structlog
-
-from core.actions.merchants import list_merchants
 from core.actions.notices import DuePage, find_due, make_reminder
 from core.actions.telling import open_notices, release_replies, route_notices
 from core.database import Database
 from core.rules.reminding import NoticeId
 from core.rules.types import MerchantId
+from jobs.each_merchant import each_merchant
 from jobs.parts import Parts
 
 PAGE = 500
 BATCH = 20
 _KINDS: tuple[Literal["expiry", "voucher"], ...] = ("expiry", "voucher")
 
-log = structlog.get_logger()
-
 
 async def run(parts: Parts, now: datetime) -> dict[str, Any]:
     """Make the reminders that are due and send on what waits; how many of each."""
     count = {"made": 0, "wallet": 0, "push": 0, "dropped": 0}
-    red = []
-    for merchant in await parts.db.read(list_merchants):
-        try:
-            count["made"] += await _make(parts.db, merchant.id, now)
-            for way, n in (await _send_on(parts.db, merchant.id, now)).items():
-                count[way] += n
-        except Exception:
-            # The next hour tries again; the other merchants' customers need not wait.
-            log.exception("reminders_failed", merchant=merchant.id)
-            red.append(f"the reminders of {merchant.key} could not be made")
+
+    async def remind(merchant_id: MerchantId) -> None:
+        count["made"] += await _make(parts.db, merchant_id, now)
+        for way, n in (await _send_on(parts.db, merchant_id, now)).items():
+            count[way] += n
+
+    red = await each_merchant(
+        parts.db,
+        remind,
+        event="reminders_failed",
+        trouble="the reminders of {} could not be made",
+    )
     return {**count, "red": red}
 
 

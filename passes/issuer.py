@@ -28,7 +28,8 @@ class PassIssuer(Protocol):
         *,
         at_leisure: bool = False,
     ) -> None:
-        """Bring the pass to the state of `face`. Raises `DeliveryError`.
+        """Bring the pass to the state of `face`. Raises `DeliveryError`, `NotConnected`
+        where the merchant has ended the connection.
 
         `at_leisure` is for one of very many, which stand back for stamps.
         """
@@ -42,7 +43,7 @@ class PassIssuer(Protocol):
         *,
         at_leisure: bool = False,
     ) -> None:
-        """Take the pass out of use, as far as the platform can. `DeliveryError`."""
+        """Take the pass out of use, as far as the platform can. Raises as `refresh`."""
         ...
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 
 import structlog
 
 from core.actions.passes import load_blank, load_pass, settle_saved
 from core.database import Database
+from core.errors import NotConnected
 from core.rules.types import IssuerName, MerchantId, PassId, ProgramId
 from passes.artwork import Art, Artwork
 from passes.google.issuer import GoogleIssuer
@@ -35,12 +37,9 @@ async def refresh(
     if view is None:
         return
     issuer = issuers[view.held.issuer]
-    if not await issuer.configured(view.held.merchant_id):
-        return
-    if view.face.state == "stopped":
-        await issuer.void(view.held, view.face, now, at_leisure=at_leisure)
-    else:
-        await issuer.refresh(view.held, view.face, now, at_leisure=at_leisure)
+    send = issuer.void if view.face.state == "stopped" else issuer.refresh
+    with suppress(NotConnected):
+        await send(view.held, view.face, now, at_leisure=at_leisure)
 
 
 async def publish_look(

@@ -55,11 +55,18 @@ async def render_page(
         "card_qr": ""
         if face.changing_code
         else await _qr(request.config_dict[LINKS].card(face.code)),
-        "page_qr": await _page_qr(request) if phone in ("mac", "none") else "",
+        "page_qr": await qr_of_page(request, page_url(request))
+        if phone in ("mac", "none")
+        else "",
         "can_link": bool(await line_account(request, view)),
         **card_in_words(request, face, language),
     }
     return render_card(request, "card.html", face, context, status=status)
+
+
+async def qr_of_page(request: web.Request, path: str) -> str:
+    """The QR code, as SVG, that hands a page of ours to a phone."""
+    return await _qr(request.config_dict[LINKS].public_url + path)
 
 
 async def wallets_of(
@@ -114,10 +121,6 @@ def _way(request: web.Request, wallet: IssuerName) -> str:
     if is_in_line(request):
         return f"{page}?add={wallet}&{OUT}=1&lang={language_of(request)}"
     return f"{page}.pkpass" if wallet == "apple" else f"{page}/google"
-
-
-async def _page_qr(request: web.Request) -> str:
-    return await _qr(request.config_dict[LINKS].public_url + page_url(request))
 
 
 async def _qr(text: str) -> str:

@@ -7,7 +7,6 @@ and knows its card later.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
@@ -27,9 +26,8 @@ from core.rules.blank import blank_face
 from core.rules.face import CardFace
 from core.rules.types import IssuerName, Merchant, Program
 from core.vault import new_token
-from passes.qr import qr_svg
 from webhooks.badges import badges_of
-from webhooks.card_page import wallets_of
+from webhooks.card_page import qr_of_page, wallets_of
 from webhooks.customer import render_card, sorry
 from webhooks.forms import read_fields, text_of
 from webhooks.keys import CLOCK, DB, LINKS, SETTINGS
@@ -72,7 +70,9 @@ async def show_ways(request: web.Request) -> web.Response:
         "token": parts[LINKS].sign("join", f"{program.id}.{joiner}"),
         "mine": _page(request, mine) if mine else "",
         "out": _out(request),
-        "page_qr": await _page_qr(request) if phone in ("mac", "none") else "",
+        "page_qr": await qr_of_page(request, request.path)
+        if phone in ("mac", "none")
+        else "",
         "is_open": program.state == "active",
         "bonus": program.design.bonus,
     }
@@ -195,11 +195,6 @@ async def _wallets(
     """
     offered = await wallets_of(request, face, phone)
     return [wallet for wallet in offered if wallet == phone]
-
-
-async def _page_qr(request: web.Request) -> str:
-    url = request.config_dict[LINKS].public_url + request.path
-    return await asyncio.to_thread(qr_svg, url)
 
 
 async def _find(

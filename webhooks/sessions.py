@@ -89,6 +89,15 @@ def require_session(request: web.Request, *roles: Role) -> Session:
     return session
 
 
+def scanner_of(session: Session) -> str:
+    """The browser that scans, by the same name each time: the shop's device, whoever
+    is on shift, or whoever is signed in.
+    """
+    if session.device_id is not None:
+        return f"device:{session.device_id}"
+    return f"session:{session.token_hash}"
+
+
 def signin_path(request: web.Request) -> str:
     """Where to sign in for this page, and come back to it: by PIN on a device."""
     room = _SETTINGS_ROOM if _is_settings(request.path) else "/till"

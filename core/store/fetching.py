@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, exists, literal, select
+from sqlalchemy import ColumnElement, exists, select
 
 from core.database import Tx
 from core.rules.types import MerchantId, PassId
 from core.store.outbox import AT_LEISURE, announce
-from core.store.passes import GOOD
+from core.store.passes import GOOD, TOPIC
 from core.store.tables import held_pass, outbox, pass_device
 
 # A phone that will come by itself has come by then.
@@ -21,7 +21,7 @@ UNSEEN_UNTIL = timedelta(days=3)
 _PLACE = AT_LEISURE + 4
 _BEHIND = exists().where(
     outbox.c.merchant_id == held_pass.c.merchant_id,
-    outbox.c.topic == literal("pass:").concat(held_pass.c.id),
+    outbox.c.topic == TOPIC,
     outbox.c.wanted > outbox.c.done,
 )
 _ON_A_PHONE = exists().where(

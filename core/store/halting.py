@@ -7,16 +7,19 @@ after a while, and the others wait for its answer or for a new certificate.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, literal, select
+from sqlalchemy import ColumnElement, select
 
 from core.database import Tx
 from core.rules.types import IssuerName, MerchantId
 from core.store.outbox import HALTED, Delivery
+from core.store.passes import TOPIC
 from core.store.tables import held_pass, outbox
 
-_PASS = literal("pass:").concat(held_pass.c.id)
+_PASSES = outbox.join(
+    held_pass,
+    (held_pass.c.merchant_id == outbox.c.merchant_id) & (outbox.c.topic == TOPIC),
+)
 _BEHIND = (outbox.c.wanted > outbox.c.done) & outbox.c.dead.is_(False)
 
 
@@ -24,17 +27,25 @@ def hold_back(
     tx: Tx, delivery: Delivery, *, error: str, due_at: datetime, now: datetime
 ) -> None:
     """Let the merchant's other passes that are due wait until `due_at`, too."""
+    merchant_id = delivery.merchant_id
     pass_id = delivery.topic.removeprefix("pass:")
     its = select(held_pass.c.issuer).where(
-        held_pass.c.merchant_id == delivery.merchant_id, held_pass.c.id == pass_id
+        held_pass.c.merchant_id == merchant_id, held_pass.c.id == pass_id
     )
     issuer = tx.execute(its).scalar()
     if issuer is None:
         return
     idle = outbox.c.lease_until.is_(None) | (outbox.c.lease_until <= now)
-    waiting = _BEHIND & (outbox.c.due_at <= now) & idle
+    # What somebody else has in hand is theirs: no two wait for each other's rows.
+    topics = (
+        select(outbox.c.topic)
+        .select_from(_PASSES)
+        .where(_of(merchant_id, issuer), _BEHIND, outbox.c.due_at <= now, idle)
+        .with_for_update(skip_locked=True, of=outbox)
+    )
+    mine = (outbox.c.merchant_id == merchant_id) & outbox.c.topic.in_(topics)
     values = {"due_at": due_at, "error": f"{HALTED}{error}"[:500]}
-    _change(tx, delivery.merchant_id, issuer, waiting, values)
+    tx.execute(outbox.update().where(mine).values(values))
 
 
 def why_halted(tx: Tx, merchant_id: MerchantId, issuer: IssuerName) -> str | None:
@@ -42,34 +53,11 @@ def why_halted(tx: Tx, merchant_id: MerchantId, issuer: IssuerName) -> str | Non
     halted = outbox.c.error.startswith(HALTED)
     row = tx.execute(
         select(outbox.c.error)
-        .select_from(_passes())
+        .select_from(_PASSES)
         .where(_of(merchant_id, issuer), _BEHIND, halted)
         .limit(1)
     ).first()
     return None if row is None else str(row.error.removeprefix(HALTED))
-
-
-def _change(
-    tx: Tx,
-    merchant_id: MerchantId,
-    issuer: str,
-    which: ColumnElement[bool],
-    values: dict[str, Any],
-) -> None:
-    # What somebody else has in hand is theirs: no two wait for each other's rows.
-    topics = (
-        select(outbox.c.topic)
-        .select_from(_passes())
-        .where(_of(merchant_id, issuer), which)
-        .with_for_update(skip_locked=True, of=outbox)
-    )
-    mine = (outbox.c.merchant_id == merchant_id) & outbox.c.topic.in_(topics)
-    tx.execute(outbox.update().where(mine).values(values))
-
-
-def _passes() -> Any:
-    its_pass = held_pass.c.merchant_id == outbox.c.merchant_id
-    return outbox.join(held_pass, its_pass & (outbox.c.topic == _PASS))
 
 
 def _of(merchant_id: MerchantId, issuer: str) -> ColumnElement[bool]:

@@ -45,7 +45,7 @@ _CHANGE = (
     .values(changed_at=LATER)
     .returning(held_pass.c.id)
 )
-_TOPIC = literal("pass:").concat(held_pass.c.id).label("topic")
+TOPIC = literal("pass:").concat(held_pass.c.id).label("topic")
 _ITS_CARD = (card.c.merchant_id == held_pass.c.merchant_id) & (
     card.c.id == held_pass.c.card_id
 )
@@ -130,7 +130,7 @@ def announce_program(
         else_=AT_LEISURE + 3,
     )
     rows = (
-        select(held_pass.c.merchant_id, _TOPIC, place)
+        select(held_pass.c.merchant_id, TOPIC, place)
         .select_from(held_pass.join(card, _ITS_CARD))
         .where(
             held_pass.c.merchant_id == merchant_id,
@@ -155,7 +155,7 @@ def count_behind(tx: Tx, merchant_id: MerchantId, program_id: ProgramId) -> Behi
             held_pass.join(card, _ITS_CARD).outerjoin(
                 outbox,
                 (outbox.c.merchant_id == held_pass.c.merchant_id)
-                & (outbox.c.topic == _TOPIC),
+                & (outbox.c.topic == TOPIC),
             )
         )
         .where(

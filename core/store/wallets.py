@@ -10,6 +10,7 @@ from sqlalchemy import Row, func, literal, or_, select
 from core.database import Tx
 from core.rules.types import IssuerName, MerchantId
 from core.store.outbox import AT_LEISURE, announce_all
+from core.store.passes import GOOD, TOPIC
 from core.store.tables import (
     answered,
     apple_credentials,
@@ -90,8 +91,7 @@ def announce_installed(
     tx: Tx, merchant_id: MerchantId, wallet: IssuerName, now: datetime
 ) -> None:
     """Have all passes that are in somebody's wallet brought up to date, in time."""
-    topic = literal("pass:").concat(held_pass.c.id).label("topic")
-    rows = select(held_pass.c.merchant_id, topic, literal(AT_LEISURE).label("priority"))
+    rows = select(held_pass.c.merchant_id, TOPIC, literal(AT_LEISURE).label("priority"))
     announce_all(tx, rows.where(*_installed(merchant_id, wallet)), now)
 
 
@@ -111,7 +111,7 @@ def _installed(merchant_id: MerchantId, wallet: IssuerName) -> tuple[Any, ...]:
         held_pass.c.merchant_id == merchant_id,
         held_pass.c.issuer == wallet,
         held_pass.c.installed.is_(True),
-        held_pass.c.replaced_at.is_(None),
+        GOOD,
     )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import secrets
 import ssl
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -32,18 +31,16 @@ from cryptography.hazmat.primitives.serialization.pkcs7 import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from core.errors import Invalid
+from core.rules.fields import Problems
+from passes.keys import BIGGEST_KEY
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 # Binary: without it the manifest's line ends are rewritten before it is hashed.
 _OPTIONS = [PKCS7Options.DetachedSignature, PKCS7Options.Binary]
-BIGGEST_KEY = 4096
 # Apple's own: the pass type, and "may sign passes".
 _PASS_TYPE = ObjectIdentifier("1.2.840.113635.100.6.1.16")
 _PASS_SIGNING = ObjectIdentifier("1.2.840.113635.100.4.14")
-
-# A field's name and the wording key of its message, with what goes into the blanks.
-Problems = dict[str, tuple[str, Mapping[str, object]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -10,7 +10,7 @@ from functools import partial
 from core.actions.channels import APPLE_KEY, AppleCredentials, apple_credentials
 from core.config import Settings
 from core.database import Database
-from core.errors import DeliveryError, Invalid, Unsealable
+from core.errors import DeliveryError, Invalid, NotConnected, Unsealable
 from core.rules.types import MerchantId
 from core.vault import Vault
 from passes.apple.certificates import Signer, load_signer
@@ -47,8 +47,7 @@ class Connections:
         """
         entered = await self.credentials(merchant_id)
         if entered is None:
-            msg = "this merchant has no Apple Wallet certificate"
-            raise DeliveryError(msg, permanent=True, halts=True)
+            raise NotConnected("this merchant has no Apple Wallet certificate")
         found = self._open.get(merchant_id)
         if found is None or found.entered != entered:
             found = await self._load(entered, now)

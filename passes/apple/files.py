@@ -19,9 +19,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 
 from core.actions.wallet_setup import NewApple
 from core.errors import Invalid
+from core.rules.fields import Problems
 from passes.apple.certificates import (
-    BIGGEST_KEY,
-    Problems,
     is_issued_by,
     is_pair,
     issuer_of,
@@ -31,6 +30,7 @@ from passes.apple.certificates import (
     wrong_purpose,
 )
 from passes.apple.unlock import CannotOpen, unlock
+from passes.keys import WrongKey, read_rsa_key
 
 # A certificate with its chain has some 6 kB, a key 2.
 MOST_BYTES = 64 * 1024
@@ -141,11 +141,11 @@ def _take(name: str, clear: bytes, found: _Contents, problems: Problems) -> None
             if kind == b"CERTIFICATE":
                 found.certificates.append(_certificate(pem))
             elif kind.endswith(b"PRIVATE KEY"):
-                found.keys.append(_key(pem))
+                found.keys.append(read_rsa_key(pem, smallest=SMALLEST_KEY))
                 found.key_pems.append(pem)
             elif kind.endswith(b"CERTIFICATE REQUEST"):
                 problems[name] = ("wallets.invalid.request", {})
-        except _WrongKind:
+        except WrongKey:
             problems[name] = ("apple.problem.key_kind", {})
         except _BROKEN:
             problems[name] = (f"wallets.invalid.not_{name}", {})
@@ -154,28 +154,12 @@ def _take(name: str, clear: bytes, found: _Contents, problems: Problems) -> None
         problems[name] = (f"wallets.invalid.not_{name}", {})
 
 
-class _WrongKind(Exception):
-    """A key, but none that Apple makes certificates for."""
-
-
 def _certificate(pem: bytes) -> x509.Certificate:
     """Parsed to the end: what is broken inside shows here and not later."""
     found = x509.load_pem_x509_certificate(pem)
     found.public_key()
     _ = (found.subject, found.issuer, list(found.extensions), names_in(found))
     return found
-
-
-def _key(pem: bytes) -> rsa.RSAPrivateKey:
-    # The size first: to check a key of tens of thousands of bits takes minutes.
-    found = load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True)
-    if not isinstance(found, rsa.RSAPrivateKey):
-        raise _WrongKind
-    if not SMALLEST_KEY <= found.key_size <= BIGGEST_KEY:
-        raise _WrongKind
-    checked = load_pem_private_key(pem, None)
-    assert isinstance(checked, rsa.RSAPrivateKey)
-    return checked
 
 
 def _fit_together(

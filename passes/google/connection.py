@@ -11,7 +11,7 @@ from core.actions.channels import (
     google_credentials,
 )
 from core.database import Database
-from core.errors import DeliveryError, Unsealable
+from core.errors import DeliveryError, NotConnected, Unsealable
 from core.rules.types import MerchantId
 from core.vault import Vault
 from passes.google.account import ServiceAccount, load_account
@@ -41,8 +41,7 @@ class Connections:
         """The merchant's connection. DeliveryError where there is none that works."""
         entered = await self.credentials(merchant_id)
         if entered is None:
-            msg = "this merchant has no Google Wallet issuer"
-            raise DeliveryError(msg, permanent=True, halts=True)
+            raise NotConnected("this merchant has no Google Wallet issuer")
         before = self._loaded.get(merchant_id)
         if before is not None and before[0] == entered:
             return before[1]

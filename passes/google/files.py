@@ -5,27 +5,23 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
 from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from core.errors import Invalid
+from core.rules.fields import Problems
 from passes.google.oauth import AUDIENCE
+from passes.keys import WrongKey, read_rsa_key
 
 # Google's have some 2 kB.
 MOST_BYTES = 16 * 1024
-_LARGEST_KEY = 4096
 _EMAIL = re.compile(r"[A-Za-z0-9._-]{1,100}@[A-Za-z0-9.-]{1,150}\.gserviceaccount\.com")
 _ISSUER = re.compile(r"[0-9]{6,20}")
 # Only these are kept. The addresses inside are never called.
 _KEPT = ("type", "project_id", "private_key_id", "private_key", "client_email")
 # Files that were made long ago name the first.
 _TOKEN_URIS = ("https://accounts.google.com/o/oauth2/token", AUDIENCE)
-
-Problems = dict[str, tuple[str, Mapping[str, object]]]
 
 
 def read_issuer_id(typed: str) -> str:
@@ -78,13 +74,7 @@ def _is_key(pem: object) -> bool:
     if not isinstance(pem, str):
         return False
     try:
-        # The size first: to check a key of tens of thousands of bits takes minutes.
-        key = load_pem_private_key(
-            pem.encode(), None, unsafe_skip_rsa_key_validation=True
-        )
-        if not isinstance(key, RSAPrivateKey) or key.key_size > _LARGEST_KEY:
-            return False
-        load_pem_private_key(pem.encode(), None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+        read_rsa_key(pem.encode())
+    except (WrongKey, ValueError, TypeError, UnsupportedAlgorithm):
         return False
     return True

@@ -280,11 +280,12 @@ class GoogleIssuer:
             card_url=self._links.card(face.code),
             page_url=self._links.holder(held.id),
             hero_url=self._public_url + picture_path(face, "hero"),
-            rotation=Rotation(
-                url=self._links.card(code_before_value(face.member_no)),
-                key=barcode_key(self._vault, held.id),
-            ),
+            rotation=self._rotation(held, face) if face.changing_code else None,
         )
+
+    def _rotation(self, held: HeldPass, face: CardFace) -> Rotation:
+        url = self._links.card(code_before_value(face.member_no))
+        return Rotation(url=url, key=barcode_key(self._vault, held.id))
 
     def _lane(self, held: HeldPass) -> _Lane:
         # Before the first await of a call: a lane lives only while somebody holds it.

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from core.actions.passes import hold_pass
 from core.config import load_settings
-from core.errors import SettingsError
+from core.errors import NotConnected, SettingsError
 from core.rules.types import IssuerName, PassId
 from core.store.job_runs import last_runs
 from jobs.in_use import InUse
@@ -206,14 +206,16 @@ class Recorder(NullIssuer):
         self.told: list[tuple[str, int]] = []
         self.is_connected = True
 
-    async def configured(self, merchant_id):
-        return self.is_connected
-
     async def refresh(self, held, face, now, *, at_leisure=False):
-        self.told.append(("refresh", face.balance))
+        self._note("refresh", face)
 
     async def void(self, held, face, now, *, at_leisure=False):
-        self.told.append(("void", face.balance))
+        self._note("void", face)
+
+    def _note(self, what, face):
+        if not self.is_connected:
+            raise NotConnected("nobody is there")
+        self.told.append((what, face.balance))
 
 
 async def test_a_pass_is_refreshed_while_it_lives_and_voided_when_it_stops(shop, clock):

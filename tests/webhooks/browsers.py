@@ -120,7 +120,19 @@ async def settings_page(
 ) -> AsyncIterator[Page]:
     """The owner on a settings page; no complaint on the console, but of a 422."""
     plain = settings.model_copy(update={"public_url": "http://127.0.0.1"})
-    async with serve_rooms(db, plain, clock) as client, async_playwright() as play:
+    async with (
+        serve_rooms(db, plain, clock) as client,
+        owner_page(client, path, width=width, locale=locale) as page,
+    ):
+        yield page
+
+
+@asynccontextmanager
+async def owner_page(
+    client: Client, path: str, *, width: int = 1280, locale: str = "ja-JP"
+) -> AsyncIterator[Page]:
+    """The same, where the service is there already."""
+    async with async_playwright() as play:
         browser = await play.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox"]
         )

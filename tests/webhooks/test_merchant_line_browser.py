@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
-from tests.builders import CHANNEL_SECRET, PASSWORD
+from tests.builders import CHANNEL_SECRET
+from tests.webhooks.browsers import CHROMIUM, owner_page
 from tests.webhooks.line_desk import (
     CHANNEL,
     NEW_SECRET,
-    OWNER,
     PAGE,
     LineDesk,
     at_line_desk,
     forget_channel,
 )
-
-CHROMIUM = shutil.which("chromium")
 
 pytestmark = [
     pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True),
@@ -36,24 +33,10 @@ async def signed_in(
     await forget_channel(db)
     async with (
         at_line_desk(db, settings, vault, clock) as at,
-        async_playwright() as play,
+        owner_page(at.desk.client, PAGE, width=width, locale=language) as page,
     ):
-        browser = await play.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"]
-        )
-        view = {"width": width, "height": 812}
-        page = await browser.new_page(locale=language, viewport=view)
-        said: list[str] = []
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        await page.goto(str(at.desk.client.make_url(PAGE)))
-        await page.fill("#email", OWNER)
-        await page.fill("#password", PASSWORD)
-        await page.keyboard.press("Enter")
         await expect(page.locator("#channel-id")).to_be_visible()
         yield page, at
-        assert not [text for text in said if "422" not in text]
-        await browser.close()
 
 
 async def connect(page, secret=CHANNEL_SECRET):

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
-from tests.builders import PASSWORD
 from tests.passes.google_cards import ISSUER
 from tests.passes.openssl_apple import openssl_apple
-from tests.webhooks.wallet_desk import OWNER, PAGE, WalletDesk, at_wallets
-
-CHROMIUM = shutil.which("chromium")
+from tests.webhooks.browsers import CHROMIUM, owner_page
+from tests.webhooks.wallet_desk import PAGE, WalletDesk, at_wallets
 
 pytestmark = [
     pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True),
@@ -30,23 +27,12 @@ async def signed_in(
 ) -> AsyncIterator[tuple[Page, WalletDesk]]:
     """The owner on the page of a shop without wallets; a quiet console."""
     clock.at = datetime.now(UTC) + timedelta(minutes=1)
-    async with at_wallets(db, settings, clock) as at, async_playwright() as play:
-        browser = await play.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"]
-        )
-        view = {"width": width, "height": 812}
-        page = await browser.new_page(locale=language, viewport=view)
-        said: list[str] = []
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        await page.goto(str(at.desk.client.make_url(PAGE)))
-        await page.fill("#email", OWNER)
-        await page.fill("#password", PASSWORD)
-        await page.keyboard.press("Enter")
+    async with (
+        at_wallets(db, settings, clock) as at,
+        owner_page(at.desk.client, PAGE, width=width, locale=language) as page,
+    ):
         await expect(page.locator("#apple-certificate")).to_be_visible()
         yield page, at
-        assert not [text for text in said if "422" not in text]
-        await browser.close()
 
 
 def file(name: str, content: bytes) -> dict[str, object]:

@@ -6,7 +6,7 @@ What its forms do is in `wallets_apple` and `wallets_google`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from aiohttp import web
@@ -25,6 +25,8 @@ from core.actions.wallet_setup import (
     LastTrial,
     apple_request,
     count_installed,
+    disconnect_wallet,
+    keep_trial,
     last_trial,
 )
 from core.database import Tx
@@ -32,6 +34,8 @@ from core.errors import DeliveryError, Invalid
 from core.rules.types import IssuerName, MerchantId
 from core.wording import say_day, say_time
 from passes.apple.facts import Facts, certificate_facts
+from passes.apple.trial import AppleTrial
+from passes.google.trial import GoogleTrial
 from webhooks.forms import problems_in_words
 from webhooks.keys import CLOCK, DB, GOOGLE
 from webhooks.limits import TryLimit
@@ -89,6 +93,35 @@ def take_try(request: web.Request, merchant_id: MerchantId) -> None:
     wait = request.config_dict[_LIMIT].take(merchant_id, now)
     if wait:
         raise web.HTTPTooManyRequests(headers={"Retry-After": str(int(wait) + 1)})
+
+
+async def disconnect(request: web.Request, wallet: IssuerName) -> web.Response:
+    """Forget a connection with its key; the form has asked whether that is meant."""
+    session, parts = require_session(request, "owner"), request.config_dict
+    await parts[DB].write(
+        disconnect_wallet,
+        session.merchant.id,
+        wallet,
+        session.staff.id,
+        parts[CLOCK].now(),
+    )
+    return back_with("removed", wallet)
+
+
+async def note_trial(
+    request: web.Request, wallet: IssuerName, found: AppleTrial | GoogleTrial
+) -> None:
+    """Keep how a test went, for the page to show."""
+    session, parts = require_session(request), request.config_dict
+    await parts[DB].write(
+        keep_trial,
+        session.merchant.id,
+        wallet,
+        asdict(found),
+        session.staff.id,
+        parts[CLOCK].now(),
+        is_good=found.is_good,
+    )
 
 
 async def refused_page(

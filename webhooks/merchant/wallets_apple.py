@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from aiohttp import web
@@ -17,8 +16,6 @@ from core.actions.wallet_setup import (
     APPLE_REQUEST,
     apple_request,
     connect_apple,
-    disconnect_wallet,
-    keep_trial,
     request_apple,
 )
 from core.clock import Clock
@@ -32,7 +29,13 @@ from passes.apple.request import CONTENT_TYPE, ENDING, make_key, make_request
 from webhooks.forms import text_of, upload_of
 from webhooks.keys import APPLE, CLOCK, DB, VAULT
 from webhooks.merchant.paths import WALLETS
-from webhooks.merchant.wallets import back_with, refused_page, take_try
+from webhooks.merchant.wallets import (
+    back_with,
+    disconnect,
+    note_trial,
+    refused_page,
+    take_try,
+)
 from webhooks.sessions import require_session
 
 routes = web.RouteTableDef()
@@ -124,15 +127,7 @@ async def try_apple(request: web.Request) -> web.Response:
 @routes.post(f"{_HERE}/remove")
 async def remove_apple(request: web.Request) -> web.Response:
     """Forget certificate and key; the form has asked whether that is meant."""
-    session, parts = require_session(request, "owner"), request.config_dict
-    await parts[DB].write(
-        disconnect_wallet,
-        session.merchant.id,
-        "apple",
-        session.staff.id,
-        parts[CLOCK].now(),
-    )
-    return back_with("removed", "apple")
+    return await disconnect(request, "apple")
 
 
 async def _try_out(request: web.Request, session: Session) -> None:
@@ -141,15 +136,7 @@ async def _try_out(request: web.Request, session: Session) -> None:
         raise NotFound("channel")
     face = await parts[DB].read(_specimen, merchant_id, parts[CLOCK])
     found = await parts[APPLE].try_out(merchant_id, face, parts[CLOCK].now())
-    await parts[DB].write(
-        keep_trial,
-        merchant_id,
-        "apple",
-        asdict(found),
-        session.staff.id,
-        parts[CLOCK].now(),
-        is_good=found.is_good,
-    )
+    await note_trial(request, "apple", found)
 
 
 def _uploads(fields: Mapping[str, Any]) -> Uploads:

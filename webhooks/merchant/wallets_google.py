@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from aiohttp import web
 
 from core.actions.signin import Session
-from core.actions.wallet_setup import connect_google, disconnect_wallet, keep_trial
+from core.actions.wallet_setup import connect_google
 from core.errors import Invalid, NotFound
+from core.rules.fields import Problems
 from passes.google.files import read_account, read_issuer_id
 from webhooks.forms import text_of, upload_of
 from webhooks.keys import CLOCK, DB, GOOGLE, VAULT
 from webhooks.merchant.paths import WALLETS
-from webhooks.merchant.wallets import back_with, refused_page, take_try
+from webhooks.merchant.wallets import (
+    back_with,
+    disconnect,
+    note_trial,
+    refused_page,
+    take_try,
+)
 from webhooks.sessions import require_session
 
 routes = web.RouteTableDef()
@@ -62,15 +68,7 @@ async def try_google(request: web.Request) -> web.Response:
 @routes.post(f"{_HERE}/remove")
 async def remove_google(request: web.Request) -> web.Response:
     """Forget issuer and key; the form has asked whether that is meant."""
-    session, parts = require_session(request, "owner"), request.config_dict
-    await parts[DB].write(
-        disconnect_wallet,
-        session.merchant.id,
-        "google",
-        session.staff.id,
-        parts[CLOCK].now(),
-    )
-    return back_with("removed", "google")
+    return await disconnect(request, "google")
 
 
 async def _try_out(request: web.Request, session: Session) -> None:
@@ -78,20 +76,12 @@ async def _try_out(request: web.Request, session: Session) -> None:
     if not await parts[GOOGLE].configured(merchant_id):
         raise NotFound("channel")
     found = await parts[GOOGLE].try_out(merchant_id)
-    await parts[DB].write(
-        keep_trial,
-        merchant_id,
-        "google",
-        asdict(found),
-        session.staff.id,
-        parts[CLOCK].now(),
-        is_good=found.is_good,
-    )
+    await note_trial(request, "google", found)
 
 
 def _read(typed: str, fields: Mapping[str, Any]) -> tuple[str, str | None]:
     """The issuer's id and the account's file. Raises `Invalid` with every problem."""
-    problems: dict[str, tuple[str, Mapping[str, object]]] = {}
+    problems: Problems = {}
     issuer_id, account = "", None
     try:
         issuer_id = read_issuer_id(typed)

@@ -24,7 +24,7 @@ from core.wording import say
 from webhooks.forms import problems_in_words
 from webhooks.keys import CLOCK, DB, LINKS, VAULT
 from webhooks.metrics import count_stamps
-from webhooks.sessions import current_session
+from webhooks.sessions import current_session, scanner_of
 from webhooks.till.refusals import say_refusal
 
 # A page that was shown so long ago says no longer who stood at the till.
@@ -51,15 +51,6 @@ def till_pass(request: web.Request, session: Session, shop_id: ShopId | None) ->
     """
     parts = (session.merchant.id, shop_id or "", session.staff.id)
     return request.config_dict[LINKS].sign("queue", ".".join(parts))
-
-
-def scanner_of(session: Session) -> str:
-    """The browser that scans, by the same name each time: the shop's device, whoever
-    is on shift, or whoever is signed in.
-    """
-    if session.device_id is not None:
-        return f"device:{session.device_id}"
-    return f"session:{session.token_hash}"
 
 
 @routes.get("/till/queue")

@@ -31,11 +31,10 @@ from core.wording import say_last_day, say_time
 from webhooks.forms import read_fields, text_of
 from webhooks.keys import CLOCK, DB, VAULT
 from webhooks.metrics import count_stamps
-from webhooks.sessions import current_session
+from webhooks.sessions import current_session, scanner_of
 from webhooks.till.desk import Desk, find_card, find_desk, render_till
 from webhooks.till.history import LONGEST_REASON, read_history
 from webhooks.till.mode import stamps_of
-from webhooks.till.queue import scanner_of
 from webhooks.till.refusals import say_refusal
 from webhooks.till.reissue import show_replaced
 from webhooks.till.reward import ask_for_voucher, give_voucher, take_voucher_back
