@@ -119,6 +119,15 @@ def new_letters(count: int) -> str:
     return "".join(secrets.choice(CROCKFORD) for _ in range(count))
 
 
+def new_code(count: int) -> str:
+    """`count` random Crockford letters with a digit among them: typed in lower case
+    after a word, it is told from words.
+    """
+    while (code := new_letters(count)).isalpha():
+        pass
+    return code
+
+
 def new_digits(count: int) -> str:
     """`count` random decimal digits."""
     return "".join(secrets.choice("0123456789") for _ in range(count))

@@ -41,7 +41,7 @@ from core.store import linking
 from core.store.cards import cards_of_customer, load_card
 from core.store.customers import find_customer
 from core.store.vouchers import list_vouchers
-from core.vault import new_letters
+from core.vault import new_code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ def make_link_code(
     linking.end_link_codes(tx, merchant_id, customer.id, now)
     while True:
         code = LinkCode(
-            code=new_letters(8), customer_id=customer.id, expires_at=now + CODE_LIVES
+            code=new_code(8), customer_id=customer.id, expires_at=now + CODE_LIVES
         )
         if linking.add_link_code(tx, merchant_id, code, now):
             return code

@@ -16,7 +16,7 @@ from core.rules.types import (
 )
 from core.store.customers import find_customer, update_customer
 from core.store.tables import answered, card, customer, ledger_entry
-from core.vault import new_letters
+from core.vault import new_code
 
 
 def standing_customer(
@@ -42,7 +42,7 @@ def lock_customers(
 def give_referral_code(tx: Tx, held: Customer) -> str:
     """A referral code of their own for a (locked) customer who has none."""
     while True:
-        code = new_letters(8)
+        code = new_code(8)
         if find_customer(tx, held.merchant_id, referral_code=code) is None:
             update_customer(tx, held.merchant_id, held.id, referral_code=code)
             return code

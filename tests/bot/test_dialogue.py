@@ -30,6 +30,7 @@ from bot.wishes import (
 )
 from core.rules.asking import LinePerson, StampAsk
 from core.rules.types import MerchantId
+from core.vault import new_code
 from core.wording import say
 from tests.bot.line_house import text_event
 
@@ -151,6 +152,13 @@ def test_taps_on_what_is_theirs_carry_an_id_or_a_token(data: str, ask: object):
 )
 def test_a_code_after_the_word_for_linking_is_no_till_code(text: str):
     assert asked(text) == LinkUp("7K3Q9FJ2")
+
+
+def test_no_code_of_ours_is_taken_for_a_word_in_lower_case():
+    # One in twenty random ones has no digit: this many would not all have one.
+    for code in (new_code(8) for _ in range(2000)):
+        assert asked(f"連携 {code.lower()}") == LinkUp(code)
+        assert asked(f"紹介 {code.lower()}") == EnterReferral(code)
 
 
 @pytest.mark.parametrize(
